@@ -1,8 +1,8 @@
 """Make `import torchvision` work beside a CPU build of torch.
 
 The registry's torchvision wheel is built for CUDA. Beside a CPU torch its extension does not load, and then its own
-`register_fake("torchvision::nms")` fails, and with it open_clip and retinaface. Importing this module first declares the
-missing operators and gives `nms` a plain implementation. Where the extension loads, it does nothing.
+`register_fake("torchvision::nms")` fails, and with it open_clip and retinaface. Importing this module first declares
+the missing operators and gives `nms` a plain implementation. Where the extension loads, it does nothing.
 
 Every module that imports torchvision, or a package that does, imports this one before.
 """

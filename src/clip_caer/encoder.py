@@ -1,0 +1,96 @@
+"""CLIP, through one door."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
+from clip_caer.errors import UserError
+
+import open_clip  # isort: skip
+
+PRECISIONS = ("fp32", "bf16", "fp16")  # open_clip silently takes any other word for fp32
+
+
+def find_device(name: str) -> str:
+    """`auto` → cuda where there is one, else cpu. Raises UserError for cuda without a GPU."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: cuda was asked for, but torch sees no GPU. Set device: cpu, or auto.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def load_clip(model: str, pretrained: str | None, precision: str = "fp32", device: str = "cpu") -> torch.nn.Module:
+    """A CLIP of open_clip, in evaluation mode, frozen.
+
+    model: a name that open_clip knows, or local-dir:FOLDER (then `pretrained` is None).
+    pretrained: open_clip's tag, or a local weights file (OpenAI's TorchScript archives too).
+    Raises UserError if the weights are missing or do not fit, and if they were trained with another activation than
+    the model has (OpenAI's weights need `ViT-B-32-quickgelu`; open_clip itself only warns, and computes nonsense).
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"encoder.precision: {precision!r} is unknown; expected one of {', '.join(PRECISIONS)}.")
+    is_folder = model.startswith("local-dir:")
+    if is_folder and not Path(model.removeprefix("local-dir:"), "open_clip_config.json").is_file():
+        raise UserError(f"encoder.model: {model!r} has no open_clip_config.json. Give a folder saved by open_clip.")
+    if not is_folder:
+        _check_name(model, pretrained)
+    try:
+        if pretrained and _is_torchscript(pretrained):
+            clip = open_clip.load_openai_model(pretrained, precision, device)
+        else:
+            clip = open_clip.create_model(model, pretrained, precision, device, require_pretrained=not is_folder)
+    except (RuntimeError, OSError, KeyError, ValueError) as error:
+        raise UserError(
+            f"encoder: cannot load {model!r} with the weights {pretrained!r}: {str(error).splitlines()[0]}\n"
+            "Expected a tag of this model (open_clip.list_pretrained() names them) that is downloaded or can be, "
+            "or a weights file of this model. On a machine without internet, download the file and give its path."
+        ) from error
+    return clip.eval().requires_grad_(False)
+
+
+def _check_name(model: str, pretrained: str | None) -> None:
+    config = open_clip.get_model_config(model)
+    if config is None:
+        raise UserError(f"encoder.model: open_clip has no model {model!r}; open_clip.list_models() names them all.")
+    if not pretrained:
+        raise UserError(f"encoder.pretrained: {model!r} needs weights: a tag of open_clip, or a local file.")
+    trained = open_clip.get_pretrained_cfg(model, pretrained)
+    if trained and trained.get("quick_gelu", False) != config.get("quick_gelu", False):
+        raise UserError(
+            f"encoder.model: the weights {pretrained!r} were trained with another activation (QuickGELU) than "
+            f"{model!r} has. Use a model name {'with' if trained.get('quick_gelu') else 'without'} '-quickgelu'."
+        )
+
+
+def _is_torchscript(path: str) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+class ImageEncoder:
+    """CLIP's image tower with its own preprocessing (mean and deviation; the crops come at its size).
+
+    The original leaves CLIP's mean and deviation out; here they belong to the encoder.
+    """
+
+    def __init__(self, clip: torch.nn.Module):
+        self.clip = clip
+        weight = next(clip.visual.parameters())
+        self.device, self.dtype = weight.device, weight.dtype
+        size = clip.visual.image_size
+        self.image_size: int = size[0] if isinstance(size, tuple) else size
+        self.mean, self.std = (
+            torch.tensor(values, device=self.device).view(1, 3, 1, 1) * 255
+            for values in (clip.visual.image_mean, clip.visual.image_std)
+        )
+
+    @torch.inference_mode()
+    def __call__(self, crops: np.ndarray) -> torch.Tensor:
+        """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
+        images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+        images = ((images - self.mean) / self.std).to(self.dtype)
+        return self.clip.encode_image(images).float().cpu()

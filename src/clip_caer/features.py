@@ -1,0 +1,167 @@
+"""The feature store: CLIP features of one view, one file a shard, that cannot be taken for something else."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from clip_caer.errors import UserError
+from clip_caer.files import atomic
+from clip_caer.frames import Damaged
+
+FORMAT = "clip-caer features 1"
+VARIANTS = {"identity": lambda crop: crop, "hflip": lambda crop: crop[:, ::-1]}
+
+Crops = list[np.ndarray | None]  # of one clip, in the order of its frames; None where the view shows nothing (no face)
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of one view of many clips, in memory.
+
+    features: float16 [rows, variants, D]; found: bool [rows]; clip i has the rows start[i] : start[i] + length[i].
+    sha256: of each clip's data. damaged: clip id → why it has no features.
+    """
+
+    clip_ids: list[str]
+    sha256: list[str]
+    features: torch.Tensor
+    found: torch.Tensor
+    length: torch.Tensor
+    damaged: dict[str, str]
+
+    @property
+    def start(self) -> torch.Tensor:
+        """First row of each clip, int64 [clips]."""
+        return self.length.cumsum(0) - self.length
+
+
+def encode_clips(
+    clips: Iterable[tuple[str, str]],
+    load: Callable[[str], Crops],
+    encode: Callable[[np.ndarray], torch.Tensor],
+    width: int,
+    batch: int,
+) -> FeatureTable:
+    """Features of clips, all variants of all frames; while one clip is encoded the next is read and cropped.
+
+    clips: (clip id, sha256). load(clip id): its crops, uint8 [S, S, 3] each; on Damaged the clip is left out.
+    encode: uint8 [N, S, S, 3] → float32 [N, width]. batch: crops for each call of it.
+    """
+    done, damaged, features, found = [], {}, [], []
+    for (clip_id, sha256), crops in _read_ahead(clips, lambda clip: load(clip[0])):
+        try:
+            crops = crops.result()
+        except Damaged as damage:
+            damaged[clip_id] = str(damage)
+            continue
+        mask = torch.tensor([crop is not None for crop in crops], dtype=torch.bool)
+        shown = [flip(crop) for crop in crops if crop is not None for flip in VARIANTS.values()]
+        encoded = [encode(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
+        clip_features = torch.zeros(len(crops), len(VARIANTS), width, dtype=torch.float16)
+        if shown:
+            clip_features[mask] = torch.cat(encoded).view(-1, len(VARIANTS), width).half()
+        if not clip_features.isfinite().all():
+            raise UserError(f"clip {clip_id!r}: CLIP gave features that are not finite. Try encoder.precision: fp32.")
+        done.append((clip_id, sha256))
+        features.append(clip_features)
+        found.append(mask)
+    return FeatureTable(
+        [clip_id for clip_id, _ in done],
+        [sha256 for _, sha256 in done],
+        torch.cat([torch.zeros(0, len(VARIANTS), width, dtype=torch.float16), *features]),
+        torch.cat([torch.zeros(0, dtype=torch.bool), *found]),
+        torch.tensor([len(mask) for mask in found], dtype=torch.long),
+        damaged,
+    )
+
+
+def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view: str) -> None:
+    """Write one shard: the tensors, and a header that says what they are of."""
+    header = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "view": view,
+        "variants": json.dumps(list(VARIANTS)),
+        "clips": json.dumps(list(zip(table.clip_ids, table.sha256, table.length.tolist(), strict=True))),
+        "damaged": json.dumps(table.damaged),
+    }
+    with atomic(path) as temporary:
+        save_file({"features": table.features, "found": table.found}, temporary, metadata=header)
+
+
+def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> FeatureTable:
+    """Read the shards of one view into one table.
+
+    Raises UserError that names the file if it is cut short, has another fingerprint, view, format or set of variants
+    than expected, holds other rows than its header says, or values that are not finite.
+    """
+    parts = [_read_shard(Path(path), fingerprint, view) for path in paths]
+    return FeatureTable(
+        [clip_id for part in parts for clip_id in part.clip_ids],
+        [sha256 for part in parts for sha256 in part.sha256],
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.found for part in parts]),
+        torch.cat([part.length for part in parts]),
+        {clip_id: message for part in parts for clip_id, message in part.damaged.items()},
+    )
+
+
+def read_clips(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
+    """From the header of a shard alone: {clip id: sha256} of its clips, {clip id: message} of the damaged ones."""
+    with _open(Path(path)) as shard:
+        header = shard.metadata()
+    return {clip_id: sha256 for clip_id, sha256, _ in json.loads(header["clips"])}, json.loads(header["damaged"])
+
+
+def _read_shard(path: Path, fingerprint: str, view: str) -> FeatureTable:
+    with _open(path) as shard:
+        header = shard.metadata()
+        expected = {"format": FORMAT, "fingerprint": fingerprint, "view": view, "variants": json.dumps(list(VARIANTS))}
+        for key, value in expected.items():
+            if header.get(key) != value:
+                raise _refuse(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
+        features, found = shard.get_tensor("features"), shard.get_tensor("found")
+    clips = json.loads(header["clips"])
+    length = [rows for _, _, rows in clips]
+    if not len(features) == len(found) == sum(length):
+        raise _refuse(path, f"it holds {len(features)} rows, its header says {sum(length)}")
+    if not features.isfinite().all():
+        raise _refuse(path, "it holds values that are not finite")
+    return FeatureTable(
+        [clip_id for clip_id, _, _ in clips],
+        [sha256 for _, sha256, _ in clips],
+        features,
+        found,
+        torch.tensor(length, dtype=torch.long),
+        json.loads(header["damaged"]),
+    )
+
+
+def _open(path: Path) -> safe_open:
+    try:
+        return safe_open(path, "pt")
+    except (SafetensorError, OSError) as error:
+        raise _refuse(path, str(error)) from error
+
+
+def _refuse(path: Path, why: str) -> UserError:
+    return UserError(f"{path}: this feature file cannot be used: {why}. Delete it and start again; it is rebuilt.")
+
+
+def _read_ahead(items: Iterable, load: Callable, depth: int = 2) -> Iterator[tuple[tuple[str, str], Future]]:
+    """(item, future of load(item)), with the next `depth` items being loaded in a thread: memory stays bounded."""
+    with ThreadPoolExecutor(1) as reader:
+        pending: deque = deque()
+        for item in items:
+            pending.append((item, reader.submit(load, item)))
+            if len(pending) > depth:
+                yield pending.popleft()
+        yield from pending

@@ -1,0 +1,92 @@
+"""CLIP-CAER: a temporal encoder per view, their fusion, and cosine similarity to the class texts (paper, section 3)."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from clip_caer.prompts import PromptLearner
+
+SCALE = 100.0  # cosine similarities become logits; fixed, as CLIP's own temperature after training
+
+
+class TemporalLayer(nn.Module):
+    """One pre-norm transformer layer; heads × head_width need not equal the width."""
+
+    def __init__(self, width: int, heads: int, head_width: int, mlp_width: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * heads * head_width, bias=False)
+        self.out = nn.Sequential(nn.Linear(heads * head_width, width), nn.Dropout(dropout))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_width),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(dropout),
+            nn.Linear(mlp_width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """x [B, T, D]; seen bool [B, T]: the tokens that may be attended to."""
+        qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(*qkv, attn_mask=seen[:, None, None])
+        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+class TemporalEncoder(nn.Module):
+    """Frames of one view → one vector: class token, learned positions, pre-norm layers, no final norm.
+
+    layers: 0 means the mean over the found frames. Frames that are not found are masked; the original shows the whole
+    picture in place of a missing face.
+    """
+
+    def __init__(
+        self, width: int, segments: int, layers: int, heads: int, head_width: int, mlp_width: int, dropout: float
+    ):
+        super().__init__()
+        self.layers = nn.ModuleList(TemporalLayer(width, heads, head_width, mlp_width, dropout) for _ in range(layers))
+        if layers:
+            self.cls = nn.Parameter(torch.randn(1, 1, width))
+            self.positions = nn.Parameter(torch.randn(1, segments + 1, width))
+
+    def forward(self, frames: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        """frames [B, T, D], found bool [B, T] → [B, D]."""
+        if not self.layers:
+            weight = found.to(frames.dtype)[..., None]
+            return (frames * weight).sum(1) / weight.sum(1).clamp(min=1)
+        x = torch.cat([self.cls.expand(len(frames), -1, -1), frames], dim=1) + self.positions
+        seen = nn.functional.pad(found, (1, 0), value=True)
+        for layer in self.layers:
+            x = layer(x, seen)
+        return x[:, 0]
+
+
+class ClipCaer(nn.Module):
+    """Logits from frame features of one or several views.
+
+    width: of CLIP's embedding, D. temporal: arguments of TemporalEncoder. One view needs no fusion; several are
+    concatenated and projected to D.
+    """
+
+    def __init__(self, views: Sequence[str], width: int, prompts: PromptLearner, temporal: Mapping):
+        super().__init__()
+        self.views = list(views)
+        self.prompts = prompts
+        self.temporal = nn.ModuleDict({view: TemporalEncoder(width, **temporal) for view in views})
+        self.fusion = nn.Linear(len(views) * width, width) if len(views) > 1 else nn.Identity()
+
+    def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Features [B, T, D] and found bool [B, T] of each view → video features, L2-normalised, [B, D]."""
+        seen = [self.temporal[view](features[view], found[view]) for view in self.views]
+        return nn.functional.normalize(self.fusion(torch.cat(seen, dim=-1)), dim=-1)
+
+    def forward(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """→ logits [B, K]."""
+        return SCALE * self.video(features, found) @ self.prompts().T
+
+    def learned(self) -> dict[str, torch.Tensor]:
+        """Every tensor that training changes, by name: what a run has to keep. CLIP itself is not in it."""
+        learned = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {name: tensor.detach() for name, tensor in self.state_dict().items() if name in learned}

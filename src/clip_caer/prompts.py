@@ -1,0 +1,110 @@
+"""Class texts, and the context tokens learned around them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import yaml
+from torch import nn
+
+from clip_caer.errors import UserError, reject
+
+KINDS = ("names", "names_with_context", "face", "full")
+POSITIONS = ("end", "middle", "front")
+
+
+def class_texts(classes: Sequence[str], kind: str, path: str | Path | None) -> list[str]:
+    """One text a class, from a YAML file {class: {kind: text}}; without a file, only the kind `names` exists.
+
+    The four kinds follow the paper's ablation (section 4): the name; the name in a setting; a description of the face;
+    a description of face and context. Raises UserError that lists every class or text that is missing.
+    """
+    if path is None:
+        if kind != "names":
+            raise UserError(
+                f"text.kind: {kind!r} needs a text for each class. Give text.file, or use text.kind: names."
+            )
+        return list(classes)
+    try:
+        texts = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"text.file: cannot read {path}: {error}") from error
+    if not isinstance(texts, dict):
+        raise UserError(f"{path}: expected a mapping {{class: {{kind: text}}}}.")
+    reject(
+        [
+            f"class {name!r} has no text of kind {kind!r}"
+            for name in classes
+            if not isinstance(texts.get(name), dict) or not isinstance(texts[name].get(kind), str)
+        ],
+        f"{path}: expected, for each class, a text of kind {kind!r}",
+    )
+    return [texts[name][kind] for name in classes]
+
+
+class TextEncoder(nn.Module):
+    """CLIP's text tower from token embeddings on. Frozen; gradients pass through to the context tokens.
+
+    Attention is causal, so what stands after the longest end-of-text token changes nothing, and is not computed.
+    """
+
+    def __init__(self, clip: nn.Module):
+        super().__init__()
+        tower = getattr(clip, "text", clip)  # open_clip keeps the tower in `text` for some models
+        self.embedding, self.transformer = tower.token_embedding, tower.transformer
+        self.positions, self.mask = tower.positional_embedding, tower.attn_mask
+        self.norm, self.projection = tower.ln_final, tower.text_projection
+        self.requires_grad_(False)
+
+    def forward(self, embeddings: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """embeddings [K, L, W] and the position of each end-of-text token, int64 [K] → text features [K, D]."""
+        length = embeddings.shape[1]
+        x = embeddings + self.positions[:length]
+        x = self.transformer(x, attn_mask=self.mask[:length, :length])
+        x = self.norm(x)[torch.arange(len(x), device=x.device), end]
+        return self.projection(x) if isinstance(self.projection, nn.Linear) else x @ self.projection
+
+
+class PromptLearner(nn.Module):
+    """Text features of the classes: `n_ctx` learnable context tokens beside each class's fixed text (CoOp's design).
+
+    n_ctx: 0 turns learning off. class_specific: own context tokens for each class, or one set for all.
+    position: where the class text stands: at the `end` (after the context tokens, as in the original), in the `middle`
+    of them, or in `front`. Raises UserError for a text that does not fit CLIP's context length.
+    """
+
+    def __init__(
+        self, clip: nn.Module, tokenizer, texts: Sequence[str], n_ctx: int, class_specific: bool, position: str
+    ):
+        super().__init__()
+        self.text_encoder = TextEncoder(clip)
+        before = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
+        written = [" ".join(["X"] * before + [text] + ["X"] * (n_ctx - before)) for text in texts]
+        tokens = tokenizer(written)
+        end = tokens.argmax(dim=1)  # the end-of-text token has the largest number
+        self._check_length(tokenizer, written, texts, tokens.shape[1])
+        tokens = tokens[:, : int(end.max()) + 1]
+        self.register_buffer("end", end, persistent=False)
+        self.register_buffer("fixed", self.text_encoder.embedding(tokens).detach(), persistent=False)
+        after = end[:, None] - torch.arange(n_ctx - before, 0, -1)
+        places = torch.cat([torch.arange(1, before + 1).expand(len(texts), -1), after], dim=1)
+        self.register_buffer("places", places, persistent=False)
+        width = self.fixed.shape[-1]
+        self.ctx = nn.Parameter(torch.empty(*([len(texts)] if class_specific else []), n_ctx, width).normal_(std=0.02))
+
+    @staticmethod
+    def _check_length(tokenizer, written: Sequence[str], texts: Sequence[str], limit: int) -> None:
+        longest = [len(tokenizer.encode(text)) + 2 for text in written]
+        reject(
+            [f"{text!r} takes {n} tokens" for text, n in zip(texts, longest, strict=True) if n > limit],
+            f"class texts and context tokens must fit CLIP's {limit} tokens; shorten them or lower prompts.n_ctx",
+        )
+
+    def prompts(self) -> torch.Tensor:
+        """Token embeddings with the context tokens in place, [K, L, W]."""
+        classes = torch.arange(len(self.fixed), device=self.fixed.device)[:, None]
+        return self.fixed.index_put((classes, self.places), self.ctx.expand(len(self.fixed), -1, -1))
+
+    def forward(self) -> torch.Tensor:
+        """Text features of the classes, L2-normalised, [K, D]."""
+        return nn.functional.normalize(self.text_encoder(self.prompts(), self.end), dim=-1)
