@@ -50,6 +50,11 @@ def load_clip(model: str, pretrained: str | None, precision: str = "fp32", devic
     return clip.eval().requires_grad_(False)
 
 
+def load_tokenizer(model: str):
+    """The tokenizer of a model: texts → int64 [texts, context length]."""
+    return open_clip.get_tokenizer(model)
+
+
 def _check_name(model: str, pretrained: str | None) -> None:
     config = open_clip.get_model_config(model)
     if config is None:
@@ -83,6 +88,7 @@ class ImageEncoder:
         self.device, self.dtype = weight.device, weight.dtype
         size = clip.visual.image_size
         self.image_size: int = size[0] if isinstance(size, tuple) else size
+        self.width: int = clip.visual.output_dim
         self.mean, self.std = (
             torch.tensor(values, device=self.device).view(1, 3, 1, 1) * 255
             for values in (clip.visual.image_mean, clip.visual.image_std)

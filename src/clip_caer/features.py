@@ -4,8 +4,9 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +15,10 @@ from safetensors.torch import save_file
 
 from clip_caer.errors import UserError
 from clip_caer.files import atomic
-from clip_caer.frames import Damaged
+from clip_caer.video import Damaged
+
+if TYPE_CHECKING:
+    from clip_caer.encoder import ImageEncoder
 
 FORMAT = "clip-caer features 1"
 VARIANTS = {"identity": lambda crop: crop, "hflip": lambda crop: crop[:, ::-1]}
@@ -34,28 +38,44 @@ class FeatureTable:
     sha256: list[str]
     features: torch.Tensor
     found: torch.Tensor
+    start: torch.Tensor
     length: torch.Tensor
     damaged: dict[str, str]
 
+    @classmethod
+    def of(cls, clips: Sequence[tuple[str, str, int]], features: torch.Tensor, found: torch.Tensor, damaged: dict):
+        """A table from (clip id, sha256, rows) of each clip, its rows in this order."""
+        length = torch.tensor([rows for _, _, rows in clips], dtype=torch.long)
+        ids, sha256 = [clip_id for clip_id, _, _ in clips], [digest for _, digest, _ in clips]
+        return cls(ids, sha256, features, found, length.cumsum(0) - length, length, damaged)
+
     @property
-    def start(self) -> torch.Tensor:
-        """First row of each clip, int64 [clips]."""
-        return self.length.cumsum(0) - self.length
+    def clips(self) -> list[tuple[str, str, int]]:
+        """(clip id, sha256, rows) of each clip."""
+        return list(zip(self.clip_ids, self.sha256, self.length.tolist(), strict=True))
+
+    def select(self, clip_ids: Sequence[str]) -> "FeatureTable":
+        """The table of these clips, in this order; no feature is copied. Raises KeyError for an unknown clip."""
+        position = {clip_id: i for i, clip_id in enumerate(self.clip_ids)}
+        chosen = torch.tensor([position[clip_id] for clip_id in clip_ids], dtype=torch.long)
+        sha256 = [self.sha256[i] for i in chosen]
+        return replace(
+            self, clip_ids=list(clip_ids), sha256=sha256, start=self.start[chosen], length=self.length[chosen]
+        )
 
 
 def encode_clips(
     clips: Iterable[tuple[str, str]],
     load: Callable[[str], Crops],
-    encode: Callable[[np.ndarray], torch.Tensor],
-    width: int,
+    encoder: "ImageEncoder",
     batch: int,
 ) -> FeatureTable:
     """Features of clips, all variants of all frames; while one clip is encoded the next is read and cropped.
 
     clips: (clip id, sha256). load(clip id): its crops, uint8 [S, S, 3] each; on Damaged the clip is left out.
-    encode: uint8 [N, S, S, 3] → float32 [N, width]. batch: crops for each call of it.
+    batch: crops encoded at once.
     """
-    done, damaged, features, found = [], {}, [], []
+    width, done, damaged, features, found = encoder.width, [], {}, [], []
     for (clip_id, sha256), crops in _read_ahead(clips, lambda clip: load(clip[0])):
         try:
             crops = crops.result()
@@ -64,23 +84,18 @@ def encode_clips(
             continue
         mask = torch.tensor([crop is not None for crop in crops], dtype=torch.bool)
         shown = [flip(crop) for crop in crops if crop is not None for flip in VARIANTS.values()]
-        encoded = [encode(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
+        encoded = [encoder(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
         clip_features = torch.zeros(len(crops), len(VARIANTS), width, dtype=torch.float16)
         if shown:
             clip_features[mask] = torch.cat(encoded).view(-1, len(VARIANTS), width).half()
         if not clip_features.isfinite().all():
             raise UserError(f"clip {clip_id!r}: CLIP gave features that are not finite. Try encoder.precision: fp32.")
-        done.append((clip_id, sha256))
+        done.append((clip_id, sha256, len(crops)))
         features.append(clip_features)
         found.append(mask)
-    return FeatureTable(
-        [clip_id for clip_id, _ in done],
-        [sha256 for _, sha256 in done],
-        torch.cat([torch.zeros(0, len(VARIANTS), width, dtype=torch.float16), *features]),
-        torch.cat([torch.zeros(0, dtype=torch.bool), *found]),
-        torch.tensor([len(mask) for mask in found], dtype=torch.long),
-        damaged,
-    )
+    nothing = torch.zeros(0, len(VARIANTS), width, dtype=torch.float16)
+    found = torch.cat([torch.zeros(0, dtype=torch.bool), *found])
+    return FeatureTable.of(done, torch.cat([nothing, *features]), found, damaged)
 
 
 def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view: str) -> None:
@@ -90,7 +105,7 @@ def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view
         "fingerprint": fingerprint,
         "view": view,
         "variants": json.dumps(list(VARIANTS)),
-        "clips": json.dumps(list(zip(table.clip_ids, table.sha256, table.length.tolist(), strict=True))),
+        "clips": json.dumps(table.clips),
         "damaged": json.dumps(table.damaged),
     }
     with atomic(path) as temporary:
@@ -104,12 +119,10 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
     than expected, holds other rows than its header says, or values that are not finite.
     """
     parts = [_read_shard(Path(path), fingerprint, view) for path in paths]
-    return FeatureTable(
-        [clip_id for part in parts for clip_id in part.clip_ids],
-        [sha256 for part in parts for sha256 in part.sha256],
+    return FeatureTable.of(
+        [clip for part in parts for clip in part.clips],
         torch.cat([part.features for part in parts]),
         torch.cat([part.found for part in parts]),
-        torch.cat([part.length for part in parts]),
         {clip_id: message for part in parts for clip_id, message in part.damaged.items()},
     )
 
@@ -130,19 +143,12 @@ def _read_shard(path: Path, fingerprint: str, view: str) -> FeatureTable:
                 raise _refuse(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
         features, found = shard.get_tensor("features"), shard.get_tensor("found")
     clips = json.loads(header["clips"])
-    length = [rows for _, _, rows in clips]
-    if not len(features) == len(found) == sum(length):
-        raise _refuse(path, f"it holds {len(features)} rows, its header says {sum(length)}")
+    rows = sum(length for _, _, length in clips)
+    if not len(features) == len(found) == rows:
+        raise _refuse(path, f"it holds {len(features)} rows, its header says {rows}")
     if not features.isfinite().all():
         raise _refuse(path, "it holds values that are not finite")
-    return FeatureTable(
-        [clip_id for clip_id, _, _ in clips],
-        [sha256 for _, sha256, _ in clips],
-        features,
-        found,
-        torch.tensor(length, dtype=torch.long),
-        json.loads(header["damaged"]),
-    )
+    return FeatureTable.of(clips, features, found, json.loads(header["damaged"]))
 
 
 def _open(path: Path) -> safe_open:

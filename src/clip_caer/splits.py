@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, reject
 
 ROLES = ("train", "val", "test")
 
@@ -34,6 +34,7 @@ def make_splits(clips: pl.DataFrame, protocols: Mapping[str, Mapping]) -> dict[s
     for protocol, settings in protocols.items():
         roles = PROTOCOLS[protocol](clips, **settings)
         for name, role in zip(split_names({protocol: settings}), roles, strict=True):
+            reject([f"no {wanted} clips" for wanted in ROLES if wanted not in role], f"The split {name} cannot be used")
             splits[name] = clips.select("clip_id").with_columns(pl.Series("role", role, dtype=pl.String))
     return splits
 
@@ -78,5 +79,6 @@ def _fold(clips: pl.DataFrame, folds: int, seed: int, number: int) -> tuple[np.n
             f"{students} student(s) cannot be dealt into {folds} folds without sharing one. "
             "Lower protocols.subject_kfold.folds, or bring more students."
         )
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    stratify = clips["label"].value_counts()["count"].max() >= folds  # else no class has a clip for each fold
+    dealer = (StratifiedGroupKFold if stratify else GroupKFold)(folds, shuffle=True, random_state=seed)
     return list(dealer.split(np.zeros(len(clips)), clips["label"].to_numpy(), clips["subject"].to_numpy()))[number]

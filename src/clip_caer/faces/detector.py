@@ -8,6 +8,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before torchvision and retinaface)
 from clip_caer.errors import UserError
@@ -28,56 +29,62 @@ from torchvision.ops import nms  # isort: skip
 ANCHOR_SIZES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # stride: sides of the squares at each place, pixels
 VARIANCES = 0.1, 0.2  # units in which the networks give places, and logarithms of sizes
 
+UNREADABLE = (  # what onnxruntime and torch raise on files of another kind
+    *(OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError),
+    *(Fail, InvalidArgument, InvalidGraph, InvalidProtobuf),
+)
+
 # uint8 [B, H, W, 3] RGB → box offsets [B, A, 4], probability of a face [B, A], landmark offsets [B, A, 10]
 Network = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
+@dataclass(frozen=True)
 class Detector:
-    """Finds faces with one network. `batch` is the number of pictures at which it is fastest."""
+    """Finds faces with one network.
 
-    def __init__(self, network: Network, longest_side: int, threshold: float, nms: float, batch: int):
-        self.network, self.longest_side, self.threshold, self.nms, self.batch = (
-            network,
-            longest_side,
-            threshold,
-            nms,
-            batch,
-        )
+    longest_side: pixels; larger pictures are scaled down for the network, smaller ones are never scaled up.
+    threshold: least score. nms: IoU above which two boxes are one face.
+    batch: how many pictures at a time `detect` is best given.
+    """
+
+    network: Network
+    longest_side: int
+    threshold: float
+    nms: float
+    batch: int
 
     def detect(self, images: np.ndarray) -> list[Detections]:
-        """Faces of each picture of uint8 [B, H, W, 3] RGB, in pixels of that picture.
-
-        Pictures larger than `longest_side` are scaled down for the network, smaller ones are never scaled up.
-        """
+        """Faces of each picture of uint8 [B, H, W, 3] RGB, in pixels of that picture."""
         size = np.array([images.shape[2], images.shape[1]], np.float32)
-        images = _shrink(images, self.longest_side)
-        scale = size / [images.shape[2], images.shape[1]]
-        anchors = _anchors(images.shape[1], images.shape[2])
-        return [self._decode(anchors, *output, scale, size) for output in zip(*self.network(images), strict=True)]
+        shrunk = _shrink(images, self.longest_side)
+        scale = size / [shrunk.shape[2], shrunk.shape[1]]
+        return [
+            self._decode(*output, shrunk.shape[1:3], scale, size) for output in zip(*self.network(shrunk), strict=True)
+        ]
 
     def _decode(
         self,
-        anchors: np.ndarray,
         offsets: np.ndarray,
         scores: np.ndarray,
         landmarks: np.ndarray,
+        shape: tuple[int, int],
         scale: np.ndarray,
         size: np.ndarray,
     ) -> Detections:
+        """What the network said of one picture of this shape → faces, scaled and clipped to the picture's own size."""
         likely = scores > self.threshold
-        anchors, offsets, scores, landmarks = anchors[likely], offsets[likely], scores[likely], landmarks[likely]
-        centre, side = anchors[:, :2], anchors[:, 2:]
-        middle = centre + VARIANCES[0] * side * offsets[:, :2]
-        half = side * np.exp(VARIANCES[1] * offsets[:, 2:]) / 2
-        landmarks = centre[:, None] + VARIANCES[0] * side[:, None] * landmarks.reshape(-1, 5, 2)
-        boxes = np.stack([middle - half, middle + half], axis=1)
-        kept = nms(torch.from_numpy(boxes.reshape(-1, 4)), torch.from_numpy(scores), self.nms).numpy()
-        boxes = (boxes[kept] * scale).clip(0, size)
-        visible = (boxes[:, 1] > boxes[:, 0]).all(axis=1)
-        kept, boxes = kept[visible], boxes[visible]
-        return Detections(
-            boxes.reshape(-1, 4).astype(np.float32), scores[kept], (landmarks[kept] * scale).astype(np.float32)
-        )
+        scores = scores[likely]
+        centre, side = np.split(_anchors(*shape)[likely], 2, axis=1)
+        shift, growth = np.split(offsets[likely], 2, axis=1)
+        middle = centre + VARIANCES[0] * side * shift
+        half = side * np.exp(VARIANCES[1] * growth) / 2
+        boxes = np.hstack([middle - half, middle + half])
+        landmarks = centre[:, None] + VARIANCES[0] * side[:, None] * landmarks[likely].reshape(-1, 5, 2)
+        kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), self.nms).numpy()
+        boxes = (boxes[kept].reshape(-1, 2, 2) * scale).clip(0, size).reshape(-1, 4).astype(np.float32)
+        inside = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
+        kept = kept[inside]
+        return Detections(boxes[inside], scores[kept], (landmarks[kept] * scale).astype(np.float32))
 
 
 def load_detector(
@@ -91,39 +98,36 @@ def load_detector(
 ) -> Detector:
     """The detector of that name (a key of WEIGHTS) with its weights.
 
-    longest_side: pixels. threshold: least score. nms: IoU above which two boxes are one face.
-    device: where resnet50 runs; mobile0.25 always runs on the CPU. threads: of onnxruntime, or of torch in this process.
+    longest_side, threshold, nms: as in `Detector`. device: where resnet50 runs; mobile0.25 always runs on the CPU.
+    threads: of onnxruntime, or of torch in this process.
     Raises UserError if the file does not hold the weights of this detector.
     """
-    load = {"mobile0.25": _load_mobile, "resnet50": _load_resnet50}[detector]
+    is_mobile = detector == "mobile0.25"
     try:
-        network = load(weights, device, threads)
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError, *_ONNX_ERRORS) as error:
+        network = _load_mobile(weights, threads) if is_mobile else _load_resnet50(weights, device, threads)
+    except UNREADABLE as error:
+        why = str(error).partition("\n")[0]
         raise UserError(
-            f"{weights}: not the weights of the face detector {detector!r} ({str(error).strip().splitlines()[0]}). "
+            f"{weights}: not the weights of the face detector {detector!r} ({why}). "
             f"Delete it if it was fetched as {WEIGHTS[detector]}; mend faces.weights if it was given there."
         ) from error
     # On a CPU larger batches only fall out of the caches: 14 ms a picture alone, 24 ms in a batch of 16 (mobile0.25).
-    on_cpu = detector == "mobile0.25" or device == "cpu"
-    return Detector(network, longest_side, threshold, nms, batch=1 if on_cpu else 16)
+    return Detector(network, longest_side, threshold, nms, batch=1 if is_mobile or device == "cpu" else 16)
 
 
-_ONNX_ERRORS = Fail, InvalidGraph, InvalidProtobuf
-
-
-def _load_mobile(weights: Path, device: str, threads: int) -> Network:
-    """MobileNet-0.25: takes BGR less the means of its training pictures, gives probabilities."""
+def _load_mobile(weights: Path, threads: int) -> Network:
+    """MobileNet-0.25: takes BGR less the means of its training pictures, gives probabilities. Any batch and size."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
     outputs = [output.name for output in session.get_outputs()]
     if outputs != ["loc", "conf", "landmarks"]:
         raise ValueError(f"a graph with the outputs {', '.join(outputs)}; expected loc, conf, landmarks")
-    mean = np.array([104, 117, 127], np.float32)
+    mean = np.array([104, 117, 127], np.float32)[:, None, None]
 
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pixels = (images[..., ::-1] - mean).transpose(0, 3, 1, 2)
-        boxes, probabilities, landmarks = session.run(outputs, {"input": np.ascontiguousarray(pixels)})
+        pixels = images[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32, order="C") - mean
+        boxes, probabilities, landmarks = session.run(outputs, {"input": pixels})
         return boxes, probabilities[..., 1], landmarks
 
     return run

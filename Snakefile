@@ -1,0 +1,29 @@
+"""clip-caer: what do the face, the context, and both together tell about a student's academic emotion?"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# An experiment is one file; what it leaves out has the schema's default, not the demo's value.
+if not workflow.config_settings.configfiles:
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/experiment.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary/comparison.md",
+        expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
+
+
+onerror:
+    publish_failures()

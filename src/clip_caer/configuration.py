@@ -1,0 +1,97 @@
+"""The configuration: checked against its schema, completed with the schema's defaults, and merged for an ablation."""
+
+import copy
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from clip_caer.errors import UserError, reject
+
+OVERRIDES = ("text", "prompts", "temporal", "train")  # the sections that an ablation may change
+
+
+def complete(config: Mapping, schema_path: str | Path) -> dict:
+    """A copy of `config` with every default filled in.
+
+    Raises UserError that lists every problem with its key, what was expected, and the nearest known key.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    filled = _fill(copy.deepcopy(dict(config)), schema, schema)
+    reject(_problems(filled, schema), "The configuration is wrong")
+    for name in filled["ablations"]:
+        merged = filled | ablation_settings(filled, name)
+        reject(_problems(merged, schema), f"The configuration is wrong: ablations.{name} with what it changes")
+    _check_dataset(filled["dataset"])
+    return filled
+
+
+def ablation_settings(config: Mapping, name: str) -> dict[str, dict]:
+    """The sections text, prompts, temporal and train as this ablation has them."""
+    return {section: merge(config[section], config["ablations"][name].get(section, {})) for section in OVERRIDES}
+
+
+def merge(base: Mapping, change: Mapping) -> dict:
+    """`base` with `change` laid over it, mappings within mappings too."""
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        merged[key] = merge(base[key], value) if both else value
+    return merged
+
+
+def _fill(value: Any, schema: Mapping, root: Mapping) -> Any:
+    """Put the defaults of `schema` into the mapping `value`, in place."""
+    if "$ref" in schema:
+        return _fill(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root)
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            target = root["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+            if key not in value and "default" in target:
+                value[key] = copy.deepcopy(target["default"])
+            if key in value:
+                _fill(value[key], part, root)
+    return value
+
+
+def _problems(config: Mapping, schema: Mapping) -> list[str]:
+    errors = Draft202012Validator(schema).iter_errors(config)
+    return [_explain(error) for error in sorted(errors, key=lambda error: list(map(str, error.path)))]
+
+
+def _explain(error: ValidationError) -> str:
+    where = ".".join(map(str, error.path)) or "the top level"
+    if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
+        known = list(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        hints = [
+            f"did you mean {near[0]!r}?" for key in unknown if (near := difflib.get_close_matches(str(key), known))
+        ]
+        return (
+            f"{where}: unknown key {', '.join(map(repr, unknown))}; {' '.join(hints) or 'known: ' + ', '.join(known)}"
+        )
+    if error.validator == "enum":
+        expected = "one of " + ", ".join(map(str, error.validator_value))
+    elif error.validator == "type":
+        expected = " or ".join(
+            [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        )
+    elif error.validator == "required":
+        return f"{where}: {error.message}"
+    else:
+        described = error.schema.get("description", "")
+        expected = f"{error.message}. {described}".strip()
+        return f"{where}: {expected}"
+    return f"{where}: {error.instance!r}; expected {expected}"
+
+
+def _check_dataset(dataset: Mapping) -> None:
+    known = list(dataset["label_sets"])
+    if dataset["labels"] not in known:
+        raise UserError(f"dataset.labels: {dataset['labels']!r} is no label set; expected one of {', '.join(known)}.")
+    if dataset["reader"] != "demo" and not dataset["path"]:
+        raise UserError(f"dataset.path: the reader {dataset['reader']!r} needs the path of the data.")

@@ -1,0 +1,122 @@
+"""The csv reader: a sheet with one line a clip, beside its videos."""
+
+import csv
+import os
+from pathlib import Path, PurePath
+
+from clip_caer.dataset.labels import Labels
+from clip_caer.dataset.pictures import check_pictures
+from clip_caer.dataset.problems import Complain, Problems, unknown
+from clip_caer.dataset.tables import Dataset
+from clip_caer.errors import UserError, reject
+
+_NEEDED = ["video", "label", "subject"]
+_COLUMNS = [*_NEEDED, "setting", "split", "label_coarse", "votes"]
+_ROLES = ["train", "val", "test"]
+
+
+def read_sheet(path: Path, labels: Labels) -> Dataset:
+    """Read a sheet with the columns video, label, subject and, if wanted, setting, split, label_coarse, votes.
+
+    video: path, relative to the sheet's folder, of a video or of a folder of numbered pictures; without its suffix it
+    is the clip's id. split: the role in the official split, for all clips or for none. votes: see `Labels.votes`.
+    Raises `UserError` with every problem and its line.
+    """
+    problems = Problems()
+    clips: dict[str, dict] = {}
+    first: dict[str, int] = {}
+    lines = _read_lines(path)
+    _check_heading(path, lines[0][1])
+    for line, cells in lines[1:]:
+        complain = problems.at(f"{path.name} line {line}")
+        if len(cells) != len(lines[0][1]):
+            complain(f"{len(cells)} cells; expected {len(lines[0][1])}, as in the heading")
+            continue
+        row = dict.fromkeys(_COLUMNS, "") | dict(zip(lines[0][1], cells, strict=True))
+        clip = _read_clip(row, path.parent, labels, complain)
+        if clip["clip_id"] in clips:
+            complain(f"duplicate clip {clip['clip_id']!r}; it is in line {first[clip['clip_id']]} already")
+        elif clip["clip_id"]:
+            clips[clip["clip_id"]], first[clip["clip_id"]] = clip, line
+    without_role = [first[clip_id] for clip_id, clip in clips.items() if clip["role"] == ""]
+    if 0 < len(without_role) < len(clips):
+        problems.at(f"{path.name} line {without_role[0]}")("the split is empty; give it for all clips or for none")
+    reject(problems, f"The sheet {path} cannot be used")
+    if not clips:
+        raise UserError(f"The sheet {path} has no clips: nothing stands below its heading.")
+    return Dataset.of(path.parent, ({key: value or None for key, value in clip.items()} for clip in clips.values()))
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """The sheet's cells with the number of the line in which they begin; empty lines are left out."""
+    lines, last = [], 0
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            for cells in reader:  # a quoted cell may hold line ends
+                lines.append((last + 1, cells))
+                last = reader.line_num
+    except OSError as error:
+        raise UserError(f"dataset.path: the sheet {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"The sheet {path} is not UTF-8 (byte {error.start}: {error.reason}). Save it as UTF-8."
+        ) from error
+    except csv.Error as error:
+        raise UserError(f"The sheet {path} is not proper csv below line {last}: {error}.") from error
+    lines = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
+    if not lines:
+        raise UserError(f"The sheet {path} is empty; expected a heading with {', '.join(_NEEDED)}, and a line a clip.")
+    return lines
+
+
+def _check_heading(path: Path, heading: list[str]) -> None:
+    problems = Problems()
+    complain = problems.at(f"{path.name} line 1")
+    for column in heading:
+        if column not in _COLUMNS:
+            complain(unknown("column", column, _COLUMNS))
+    for column in _COLUMNS:
+        if heading.count(column) > 1:
+            complain(f"the column {column!r} stands there more than once")
+        elif column in _NEEDED and column not in heading:
+            complain(f"the column {column!r} is missing")
+    reject(problems, f"The sheet {path} cannot be used")
+
+
+def _read_clip(row: dict[str, str], folder: Path, labels: Labels, complain: Complain) -> dict:
+    """One clip as a row of the table; empty values are null, or were complained about."""
+    video = row.pop("video")  # its name may well begin or end with a space
+    row = {column: cell.strip() for column, cell in row.items()}
+    if not row["subject"]:
+        complain("the subject is empty")
+    if row["split"] and row["split"] not in _ROLES:
+        complain(unknown("split", row["split"], _ROLES))
+    return _find_video(video, folder, complain) | {
+        "label": labels.choose(row["label"], row["label_coarse"], complain),
+        "subject": row["subject"],
+        "setting": row["setting"],
+        "role": row["split"],
+        "votes": labels.votes(row["votes"], complain) if row["votes"] else None,
+    }
+
+
+def _find_video(video: str, folder: Path, complain: Complain) -> dict:
+    """clip_id, source and kind of the video, or folder of pictures, that a sheet in `folder` calls `video`."""
+    folder, path = Path(os.path.abspath(folder)), Path(os.path.abspath(folder / video))
+    below = [part for part in PurePath(os.path.relpath(path, folder)).parts if part != os.pardir]
+    if not video.strip() or not below:
+        complain(f"the video {video!r} is no path of a clip" if video.strip() else "the video is empty")
+        return {"clip_id": None}
+    frames = path.is_dir()
+    if frames:
+        check_pictures(path, video, None, complain)
+    elif not path.is_file():
+        complain(f"no such file: {video}")
+    elif not os.access(path, os.R_OK):
+        complain(f"no permission to read {video}")
+    return {
+        "clip_id": (PurePath(*below) if frames else PurePath(*below).with_suffix("")).as_posix(),
+        "source": path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix(),
+        "kind": "frames" if frames else "video",
+    }

@@ -1,0 +1,29 @@
+"""Faces: finding them (RetinaFace), following the target student, and filling short gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from clip_caer.faces.student import clip_faces
+
+if TYPE_CHECKING:  # who only reads tables or fetches weights does not wait for torch
+    from clip_caer.faces.detector import Detector
+
+
+def detect_clip(
+    pictures: Iterable[np.ndarray], frames: Sequence[int], detector: Detector, fill_gap: int
+) -> pl.DataFrame:
+    """The target student's face in each frame of a clip; the table of `clip_faces`.
+
+    pictures: the clip's frames, uint8 [H, W, 3] RGB of one size, with the numbers `frames`. They are read as they are
+    needed, a batch of the detector at a time, so that a long clip needs no more memory than a short one.
+    """
+    pictures, detections = iter(pictures), []
+    while batch := list(islice(pictures, detector.batch)):
+        detections += detector.detect(np.stack(batch))
+    return clip_faces(detections, frames, fill_gap)

@@ -1,0 +1,117 @@
+"""Frames of clips as pictures, whether they come from a video or as a folder of numbered pictures."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from clip_caer.errors import UserError
+from clip_caer.files import atomic, write_parquet
+from clip_caer.video import Damaged, extract_clip, find_ffmpeg
+
+__all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
+
+_PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
+_EXTRACTED = {
+    "clip_id": pl.String,
+    "status": pl.String,
+    "message": pl.String,
+    "n_frames": pl.Int64,  # decoded
+    "width": pl.Int32,
+    "height": pl.Int32,
+}
+
+
+def frame_numbers(n_frames: int, count: int | None) -> list[int]:
+    """1-based numbers of the frames to use: the middles of `count` equal segments; all, if None or no more there."""
+    if count is None or count >= n_frames:
+        return list(range(1, n_frames + 1))
+    return [(2 * i + 1) * n_frames // (2 * count) + 1 for i in range(count)]
+
+
+def frame_files(folder: str | Path, count: int | None = None) -> list[tuple[int, Path]]:
+    """The pictures {number}.jpg, .jpeg or .png of a folder with their numbers, in numeric order: all, or `count`."""
+    names = [(match, entry) for entry in os.scandir(folder) if (match := _PICTURE.fullmatch(entry.name))]
+    files = sorted((int(match[1]), Path(entry.path)) for match, entry in names if entry.is_file())
+    return [files[number - 1] for number in frame_numbers(len(files), count)]
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """A picture as uint8 [H, W, 3], RGB, upright. What is transparent becomes black. Raises `Damaged`."""
+    try:
+        with Image.open(path) as picture:
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I"):  # 16-bit grey; Pillow would clip it
+                return np.repeat((np.asarray(picture) // 257).astype(np.uint8)[..., None], 3, axis=2)
+            if picture.has_transparency_data:
+                black = Image.new("RGBA", picture.size, "black")
+                picture = Image.alpha_composite(black, picture.convert("RGBA"))
+            return np.array(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError as error:
+        raise Damaged(f"{Path(path).name}: this is no picture") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Damaged(f"{Path(path).name}: {error}") from error
+
+
+def clip_files(
+    clip: Mapping[str, Any], dataset_folder: str | Path, frames_folder: str | Path | None, count: int | None
+) -> list[tuple[int, Path]]:
+    """Numbers and files of a clip's frames. clip: a row of the index, with clip_id, source and kind.
+
+    frames_folder: where `extract_shard` wrote the frames of the clip's shard; not looked at for a clip of pictures.
+    """
+    if clip["kind"] == "frames":
+        return frame_files(Path(dataset_folder, clip["source"]), count)
+    return frame_files(Path(frames_folder, clip["clip_id"]))
+
+
+def extract_shard(
+    shard: pl.DataFrame, dataset_folder: str | Path, target: str | Path, count: int | None, ffmpeg_path: str
+) -> pl.DataFrame:
+    """Write the frames of a shard's videos to `target`/{clip_id}/{number}.jpg, and a table of its clips.
+
+    shard: a table of index/shards. count: frames a clip; None for all. A clip of pictures stays where it is and is only
+    listed. A damaged clip is listed with a message and has no frames here.
+    The table, also in `target`/clips.parquet: clip_id, status, message, n_frames (of the whole clip), width, height.
+    """
+    with atomic(target) as folder:
+        folder.mkdir()
+        clips = shard.sort("clip_id").rows(named=True)
+        rows = [
+            _extract(clip, Path(dataset_folder), folder, count, ffmpeg_path)
+            for clip in tqdm(clips, desc="frames", unit="clip")
+        ]
+        table = pl.DataFrame(rows, schema=_EXTRACTED, orient="row")
+        write_parquet(table, folder / "clips.parquet")
+    return table
+
+
+def _extract(clip: dict, dataset_folder: Path, target: Path, count: int | None, ffmpeg_path: str) -> tuple:
+    """One row of the table of clips."""
+    if clip["status"] != "ok":
+        return clip["clip_id"], clip["status"], clip["message"], 0, None, None
+    source, folder = dataset_folder / clip["source"], target / clip["clip_id"]
+    if not source.exists():
+        raise UserError(f"{source} is gone since the dataset was indexed. Bring it back, or take its line out.")
+    try:
+        if clip["kind"] == "frames":
+            files = frame_files(source)
+            n_frames, (height, width, _) = len(files), read_picture(files[0][1]).shape
+        else:
+            numbers = None if count is None else frame_numbers(clip["n_frames"], count)
+            n_frames, width, height = extract_clip(source, folder, numbers, ffmpeg_path)
+        if n_frames != clip["n_frames"]:
+            raise Damaged(f"decoded {n_frames} of {clip['n_frames']} frames")
+    except Damaged as damage:
+        shutil.rmtree(folder, ignore_errors=True)
+        return clip["clip_id"], "damaged", str(damage), 0, None, None
+    return clip["clip_id"], "ok", None, n_frames, width, height

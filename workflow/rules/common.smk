@@ -1,0 +1,194 @@
+# Helpers of all rules: the checked config, the names of everything, and the fingerprints.
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+HOME = Path(workflow.basedir)
+sys.path.insert(0, str(HOME / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(HOME / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)  # jobs run in environments of their own, where clip_caer is not installed
+
+from clip_caer.configuration import ablation_settings, complete
+from clip_caer.dataset.labels import class_names
+from clip_caer.dataset.state import dataset_state
+from clip_caer.errors import UserError
+from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS
+from clip_caer.files import sha256_file
+from clip_caer.fingerprints import code_digest, fingerprint
+from clip_caer.splits import protocol_of, split_names
+
+
+try:
+    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml"))
+except UserError as error:
+    raise WorkflowError(str(error))
+
+
+# ---- names ----
+
+RESULTS = config["results"]
+SHARDS = range(config["dataset"]["shards"])
+SPLITS = split_names(config["protocols"])
+ABLATIONS = list(config["ablations"])
+SEEDS = config["seeds"]
+STAGES = ["data", "features", "experiment", "summary"]
+DEMO = config["dataset"]["reader"] == "demo"
+HAS_VIDEOS = config["dataset"]["reader"] != "raer"
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    seed=r"\d+",
+    view="face|context",
+    ablation="|".join(map(re.escape, ABLATIONS)),
+    split="|".join(map(re.escape, SPLITS)),
+
+
+def locate(path):
+    """A path of the config: relative to the folder snakemake runs in, or else to the workflow's own files."""
+    return path if path is None or Path(path).exists() else str(HOME / path) if (HOME / path).exists() else path
+
+
+def clip_model(model):
+    """The encoder's model name, with the folder of local-dir:FOLDER located."""
+    scheme, colon, folder = model.rpartition("local-dir:")
+    return f"{colon}{locate(folder)}" if colon else model
+
+
+# ---- what things depend on ----
+
+
+def code(script):
+    """Digest of the code that a script can reach; a `params` entry, since snakemake does not see edits to modules."""
+    return code_digest(HOME / "workflow/scripts" / script, HOME / "src/clip_caer")
+
+
+def content(path):
+    """Digests of a local file, or of the files of a folder; a tag of released weights stands for itself."""
+    path = Path(str(path).removeprefix("local-dir:"))
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [sha256_file(file) if file.is_file() else str(file) for file in files]
+
+
+DATASET = config["dataset"] | {"path": f"{RESULTS}/demo/clips.csv" if DEMO else config["dataset"]["path"]}
+DATASET_FOLDER = Path(DATASET["path"]).parent if HAS_VIDEOS else DATASET["path"]
+FRAME_COUNT = None if config["frames"]["count"] == "all" else config["frames"]["count"]
+CLIP = config["encoder"] | {
+    "model": clip_model(config["encoder"]["model"]),
+    "pretrained": locate(config["encoder"]["pretrained"]),
+}
+DETECTOR = config["faces"]["detector"]
+DETECTOR_WEIGHTS = locate(config["faces"]["weights"]) or f"{RESULTS}/weights/{WEIGHTS[DETECTOR]}"
+CLIP_WEIGHTS = fingerprint(content(CLIP["model"]), content(CLIP["pretrained"]))
+SOURCE = fingerprint(
+    DATASET["reader"], DATASET["path"], DATASET["shards"], config["demo"] if DEMO else None
+)
+FP = {"frames": fingerprint(SOURCE, config["frames"]["count"], code("frames.py"))}
+FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["faces"]["weights"])), code("faces.py"))
+FP |= {
+    view: fingerprint(FP["faces"], config["views"][view], config["encoder"], CLIP_WEIGHTS, code("features.py"))
+    for view in config["views"]
+}
+
+
+wildcard_constraints:
+    fp="|".join(FP.values()),  # files of another setting are kept, but never made anew
+
+
+# ---- paths ----
+
+
+def shard_files(folder, suffix):
+    return [f"{RESULTS}/{folder}/{shard}{suffix}" for shard in SHARDS]
+
+
+def feature_files(view):
+    return shard_files(f"features/{FP[view]}/{view}", ".safetensors")
+
+
+def views_in_use():
+    return sorted({view for ablation in config["ablations"].values() for view in ablation["views"]})
+
+
+def features_of(wildcards):
+    return {view: feature_files(view) for view in config["ablations"][wildcards.ablation]["views"]}
+
+
+def run_files(name, ablation="{ablation}", split="{split}"):
+    """One file a seed of a run."""
+    return [f"{RESULTS}/runs/{ablation}/{split}/seed-{seed}/{name}" for seed in SEEDS]
+
+
+def summary_confusions():
+    return expand(
+        f"{RESULTS}/summary/confusion/{{protocol}}-{{ablation}}.png", protocol=config["protocols"], ablation=ABLATIONS
+    )
+
+
+# ---- inputs and parameters that depend on the dataset ----
+
+
+def dataset_files(wildcards):
+    """What the index is made from; the demo's sheet is drawn by a rule."""
+    if DEMO:
+        return [DATASET["path"], f"{RESULTS}/demo/videos"]
+    return []  # the state of the dataset stands among the rule's parameters
+
+
+def frames_of_shard(wildcards):
+    """Decoded frames; a dataset of frames is read in place."""
+    return f"{RESULTS}/frames/{FP['frames']}/{wildcards.shard}" if HAS_VIDEOS else []
+
+
+def experiment_settings(wildcards):
+    """All that the training of an ablation depends on beside its features and splits."""
+    settings = ablation_settings(config, wildcards.ablation)
+    return settings | {"views": config["ablations"][wildcards.ablation]["views"], "classes": class_names(DATASET)}
+
+
+def text_file(wildcards):
+    return locate(experiment_settings(wildcards)["text"]["file"])
+
+
+def run_fingerprint(wildcards):
+    """Identity of a run: a changed setting is another run in MLflow, the old one stays."""
+    settings = experiment_settings(wildcards)
+    protocol = config["protocols"][protocol_of(wildcards.split)]
+    features = {view: FP[view] for view in settings["views"]}
+    return fingerprint(settings, protocol, features, content(text_file(wildcards)), code("train.py"))
+
+
+# ---- tracking ----
+
+
+def records_of_stage(wildcards):
+    """Records that a stage leaves; they are published to MLflow when all are there."""
+    faces, frames = (shard_files(f"{stage}/{FP[stage]}", ".run.json") for stage in ("faces", "frames"))
+    views = [shard_files(f"features/{FP[view]}/{view}", ".run.json") for view in views_in_use()]
+    runs = [
+        run_files(f"{step}.run.json", ablation, split)
+        for step in ("train", "evaluate")
+        for ablation in ABLATIONS
+        for split in SPLITS
+    ]
+    return {
+        "data": [f"{RESULTS}/index/index.run.json", *(frames if HAS_VIDEOS else [])],
+        "features": sum(views, faces),
+        "experiment": sum(runs, []),
+        "summary": [f"{RESULTS}/summary/summary.run.json"],
+    }[wildcards.stage]
+
+
+def publish_failures():
+    """After a failed run: publish what there is, failures too. The workflow's own error stands, whatever happens here."""
+    from clip_caer.tracking import publish
+
+    try:
+        publish(Path(RESULTS), config["experiment"], config["tracking"]["uri"])
+    except UserError as error:
+        print(error, file=sys.stderr)

@@ -1,0 +1,106 @@
+# From the dataset to pictures of every clip: index, splits, frames.
+
+
+rule demo:
+    """Draw the demo's students."""
+    output:
+        sheet=f"{RESULTS}/demo/clips.csv",
+        videos=directory(f"{RESULTS}/demo/videos"),
+        truth=f"{RESULTS}/index/demo_truth.json",
+    params:
+        demo=config["demo"],
+        ffmpeg=config["frames"]["ffmpeg"],
+        code=code("demo.py"),
+    log:
+        f"{RESULTS}/logs/demo.log",
+    benchmark:
+        f"{RESULTS}/demo/demo.benchmark.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: workflow.cores
+    script:
+        "../scripts/demo.py"
+
+
+rule index:
+    """Read the dataset, check it as a whole, and list its clips."""
+    input:
+        dataset_files,
+    output:
+        clips=f"{RESULTS}/index/clips.parquet",
+        shards=shard_files("index/shards", ".parquet"),
+        boxes=shard_files("index/boxes", ".parquet"),
+        record=f"{RESULTS}/index/index.run.json",
+    params:
+        dataset=DATASET,
+        state="" if DEMO else dataset_state(DATASET),
+        ffmpeg=config["frames"]["ffmpeg"],
+        fingerprint=SOURCE,
+        code=code("index.py"),
+    log:
+        f"{RESULTS}/logs/index.log",
+    benchmark:
+        f"{RESULTS}/index/index.benchmark.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: workflow.cores
+    script:
+        "../scripts/index.py"
+
+
+rule frames:
+    """Decode the videos of a shard, once."""
+    input:
+        shard=f"{RESULTS}/index/shards/{{shard}}.parquet",
+        videos=ancient(f"{RESULTS}/demo/videos") if DEMO else [],
+    output:
+        frames=directory(f"{RESULTS}/frames/{{fp}}/{{shard}}"),
+        record=f"{RESULTS}/frames/{{fp}}/{{shard}}.run.json",
+    params:
+        folder=DATASET_FOLDER,
+        frame_count=FRAME_COUNT,
+        ffmpeg=config["frames"]["ffmpeg"],
+    log:
+        f"{RESULTS}/logs/frames/{{fp}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/frames/{{fp}}/{{shard}}.benchmark.tsv"
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/frames.py"
+
+
+rule usable:
+    """Which clips came through to features; too many damaged ones stop the run here."""
+    input:
+        clips=f"{RESULTS}/index/clips.parquet",
+        features=[feature_files(view) for view in views_in_use()],
+    output:
+        usable=f"{RESULTS}/index/usable.parquet",
+    params:
+        max_damaged=config["dataset"]["max_damaged"],
+        code=code("usable.py"),
+    log:
+        f"{RESULTS}/logs/usable.log",
+    conda:
+        "../../envs/experiment.yaml"
+    script:
+        "../scripts/usable.py"
+
+
+rule splits:
+    """Deal the usable clips into train, val and test."""
+    input:
+        clips=f"{RESULTS}/index/clips.parquet",
+        usable=f"{RESULTS}/index/usable.parquet",
+    output:
+        splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
+    params:
+        protocols=config["protocols"],
+        code=code("splits.py"),
+    log:
+        f"{RESULTS}/logs/splits.log",
+    conda:
+        "../../envs/experiment.yaml"
+    script:
+        "../scripts/splits.py"

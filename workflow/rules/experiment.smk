@@ -1,0 +1,59 @@
+# Training and evaluation: one job for all seeds of an ablation and a split.
+
+
+rule train:
+    """Train prompts, temporal encoders and fusion on cached features."""
+    input:
+        unpack(features_of),
+        clips=f"{RESULTS}/index/clips.parquet",
+        split=f"{RESULTS}/splits/{{split}}.parquet",
+    output:
+        weights=run_files("weights.safetensors"),
+        history=run_files("history.parquet"),
+        records=run_files("train.run.json"),
+    params:
+        settings=experiment_settings,
+        fingerprint=run_fingerprint,
+        features=FP,
+        clip=CLIP,
+        text_file=text_file,
+        seeds=SEEDS,
+        code=code("train.py"),
+    log:
+        f"{RESULTS}/logs/train/{{ablation}}/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/runs/{{ablation}}/{{split}}/train.benchmark.tsv"
+    conda:
+        "../../envs/experiment.yaml"
+    script:
+        "../scripts/train.py"
+
+
+rule evaluate:
+    """Predict the validation and test clips; the only place where test clips are read."""
+    input:
+        unpack(features_of),
+        clips=f"{RESULTS}/index/clips.parquet",
+        split=f"{RESULTS}/splits/{{split}}.parquet",
+        weights=run_files("weights.safetensors"),
+    output:
+        predictions=run_files("predictions.parquet"),
+        metrics=run_files("metrics.json"),
+        confusion=run_files("confusion.png"),
+        records=run_files("evaluate.run.json"),
+    params:
+        settings=experiment_settings,
+        fingerprint=run_fingerprint,
+        features=FP,
+        clip=CLIP,
+        text_file=text_file,
+        seeds=SEEDS,
+        code=code("evaluate.py"),
+    log:
+        f"{RESULTS}/logs/evaluate/{{ablation}}/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/runs/{{ablation}}/{{split}}/evaluate.benchmark.tsv"
+    conda:
+        "../../envs/experiment.yaml"
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,14 @@
+"""Draw the demo's students."""
+
+import shutil
+from pathlib import Path
+
+from clip_caer.demo.dataset import make_demo
+from job import job
+
+from clip_caer.frames import find_ffmpeg
+
+with job(snakemake):
+    folder = Path(snakemake.output.sheet).parent
+    make_demo(folder, **snakemake.params.demo, ffmpeg=find_ffmpeg(snakemake.params.ffmpeg), workers=snakemake.threads)
+    shutil.move(folder / "demo_truth.json", snakemake.output.truth)

@@ -1,0 +1,43 @@
+"""Predict the validation and test clips of a split with all seeds of an ablation."""
+
+from math import isnan
+from pathlib import Path
+
+import polars as pl
+from job import job, recorded
+from safetensors.torch import load_file
+
+from clip_caer.evaluation import confusion_of, prediction_table, scores
+from clip_caer.experiment import clips_of_roles, load_learned, model_builder, with_features
+from clip_caer.features import read_features
+from clip_caer.figures import confusion_figure, save
+from clip_caer.files import write_json, write_parquet
+from clip_caer.training import predict
+
+params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
+settings = params.settings
+classes = settings["classes"]
+with job(snakemake):
+    tables = {view: read_features(snakemake.input[view], params.features[view], view) for view in settings["views"]}
+    split = pl.read_parquet(snakemake.input.split)
+    rows = clips_of_roles(pl.read_parquet(snakemake.input.clips), split, ["val", "test"])
+    clips = with_features(rows, tables, classes)
+    build = model_builder(params.clip, settings, params.text_file)
+    for number, seed in enumerate(params.seeds):
+        coordinates = f"{wildcards.ablation} · {wildcards.split} · seed {seed}"
+        with recorded(snakemake, output.records[number], coordinates, params.fingerprint, params=settings) as record:
+            model = load_learned(build(), load_file(snakemake.input.weights[number]))
+            logits = predict(model, clips, settings["train"]["segments"])
+            predictions = prediction_table(rows, logits.numpy(), classes)
+            confusion = confusion_of(predictions.filter(pl.col("role") == "test"), classes)
+            found = {f"test/{name}": float(value) for name, value in scores(confusion, classes).items()}
+            record.metrics = {
+                name: None if isnan(value) else value for name, value in found.items()
+            }  # a class without clips
+            record.tags = {"ablation": wildcards.ablation, "split": wildcards.split, "seed": str(seed)}
+            write_parquet(predictions, output.predictions[number])
+            write_json(record.metrics, output.metrics[number])
+            save(confusion_figure(confusion, classes, coordinates), output.confusion[number])
+            record.artifacts = [
+                Path(path[number]).name for path in (output.predictions, output.metrics, output.confusion)
+            ]

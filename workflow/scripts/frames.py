@@ -1,0 +1,20 @@
+"""Decode the videos of a shard, once."""
+
+import polars as pl
+from job import job, recorded
+
+from clip_caer.frames import extract_shard, find_ffmpeg
+
+params, wildcards = snakemake.params, snakemake.wildcards
+with (
+    job(snakemake),
+    recorded(snakemake, snakemake.output.record, "", wildcards.fp, shard=int(wildcards.shard)) as record,
+):
+    shard = pl.read_parquet(snakemake.input.shard)
+    ffmpeg = find_ffmpeg(params.ffmpeg)
+    clips = extract_shard(shard, params.folder, snakemake.output.frames, params.frame_count, ffmpeg)
+    record.counts = {
+        "clips": len(clips),
+        "frames": int(clips["n_frames"].sum()),
+        "damaged": int((clips["status"] == "damaged").sum()),
+    }

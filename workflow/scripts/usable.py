@@ -1,0 +1,13 @@
+"""Which clips came through to features; too many damaged ones stop the run here."""
+
+import polars as pl
+from job import job
+
+from clip_caer.damage import usable_clips
+from clip_caer.features import read_clips
+from clip_caer.files import write_parquet
+
+with job(snakemake):
+    headers = [read_clips(path) for path in snakemake.input.features]
+    clips = pl.read_parquet(snakemake.input.clips)
+    write_parquet(usable_clips(clips, headers, snakemake.params.max_damaged), snakemake.output.usable)
