@@ -104,12 +104,14 @@ def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view
         "format": FORMAT,
         "fingerprint": fingerprint,
         "view": view,
-        "variants": json.dumps(list(VARIANTS)),
-        "clips": json.dumps(table.clips),
-        "damaged": json.dumps(table.damaged),
+        "variants": list(VARIANTS),
+        "clips": table.clips,
+        "damaged": table.damaged,
     }
     with atomic(path) as temporary:
-        save_file({"features": table.features, "found": table.found}, temporary, metadata=header)
+        # one key: safetensors writes several in any order, and equal features must give equal bytes
+        metadata = {"header": json.dumps(header, sort_keys=True)}
+        save_file({"features": table.features, "found": table.found}, temporary, metadata=metadata)
 
 
 def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> FeatureTable:
@@ -130,25 +132,25 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
 def read_clips(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
     """From the header of a shard alone: {clip id: sha256} of its clips, {clip id: message} of the damaged ones."""
     with _open(Path(path)) as shard:
-        header = shard.metadata()
-    return {clip_id: sha256 for clip_id, sha256, _ in json.loads(header["clips"])}, json.loads(header["damaged"])
+        header = json.loads(shard.metadata()["header"])
+    return {clip_id: sha256 for clip_id, sha256, _ in header["clips"]}, header["damaged"]
 
 
 def _read_shard(path: Path, fingerprint: str, view: str) -> FeatureTable:
     with _open(path) as shard:
-        header = shard.metadata()
-        expected = {"format": FORMAT, "fingerprint": fingerprint, "view": view, "variants": json.dumps(list(VARIANTS))}
+        header = json.loads((shard.metadata() or {}).get("header", "{}"))
+        expected = {"format": FORMAT, "fingerprint": fingerprint, "view": view, "variants": list(VARIANTS)}
         for key, value in expected.items():
             if header.get(key) != value:
                 raise _refuse(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
         features, found = shard.get_tensor("features"), shard.get_tensor("found")
-    clips = json.loads(header["clips"])
+    clips = header["clips"]
     rows = sum(length for _, _, length in clips)
     if not len(features) == len(found) == rows:
         raise _refuse(path, f"it holds {len(features)} rows, its header says {rows}")
     if not features.isfinite().all():
         raise _refuse(path, "it holds values that are not finite")
-    return FeatureTable.of(clips, features, found, json.loads(header["damaged"]))
+    return FeatureTable.of(clips, features, found, header["damaged"])
 
 
 def _open(path: Path) -> safe_open:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 from clip_caer.errors import UserError
 
 _DISCARD = 0x4  # flag of a packet that an edit list hides
+_NOT_THE_VIDEO = ("No space left on device", "Disk quota exceeded", "received signal")
+_KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
 _CUT_SHORT = re.compile(r"File ended prematurely|partial file")  # errors that ffmpeg forgives, even with -xerror
 
 
@@ -58,7 +61,7 @@ def extract_clip(
     Returns the number of frames decoded, and the pictures' width and height in pixels.
     Raises `Damaged` at any error of the decoder: what it makes up beyond that is no data.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     stream = _open(video)
     if numbers is not None:
@@ -90,13 +93,14 @@ def _list_packets(video: str | Path, ffmpeg_path: str, **options: str | None) ->
 
 def _run(output: ffmpeg.nodes.OutputStream, video: str | Path, ffmpeg_path: str) -> tuple[str, str]:
     """What ffmpeg wrote to its standard output, and its log. Raises `Damaged` with the log's first complaint."""
-    command = output.global_args("-nostdin", "-hide_banner", "-nostats", "-xerror", "-loglevel", "level+verbose")
+    log_options = ("-hide_banner", "-nostats", "-loglevel", "level+verbose")  # verbose counts the frames decoded
+    command = output.global_args("-nostdin", "-xerror", "-filter_complex_threads", "1", *log_options)
     process = command.run_async(cmd=ffmpeg_path, pipe_stdout=True, pipe_stderr=True, overwrite_output=True)
     stdout, log = (stream.decode(errors="replace") for stream in process.communicate())
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
-    for trouble in ("No space left on device", "Disk quota exceeded", "received signal"):  # not the video's fault
-        if process.returncode and trouble in log:
-            raise RuntimeError(f"ffmpeg could not read {video}: {trouble}")
+    if process.returncode in _KILLED or (process.returncode and any(trouble in log for trouble in _NOT_THE_VIDEO)):
+        reason = errors[-1] if errors else f"it was killed (signal {-process.returncode})"
+        raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. Mend that and run again.")
     if process.returncode:
         raise Damaged(_tell(errors[0] if errors else f"ffmpeg ended with {process.returncode}", video))
     for line in filter(_CUT_SHORT.search, errors):

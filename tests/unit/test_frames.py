@@ -206,6 +206,16 @@ def test_pictures_of_two_sizes_in_one_video(tmp_path):
         extract_clip(tmp_path / "both.mpg", tmp_path / "out", None, FFMPEG)
 
 
+REAL_CLIPS = Path(__file__).parents[3] / "shared" / "real_clips"
+
+
+@pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason="the real clips are not here")
+def test_real_clips_are_not_damaged(tmp_path):
+    for video in REAL_CLIPS.glob("*.mkv"):
+        n_frames = count_frames(video, FFMPEG)
+        assert extract_clip(video, tmp_path / video.stem, [1, n_frames], FFMPEG) == (n_frames, 640, 480)
+
+
 # ---- a shard ----
 
 
@@ -281,11 +291,13 @@ def test_a_clip_that_is_gone_is_not_taken_for_damage(tmp_path):
 
 def test_an_interrupted_ffmpeg_is_not_taken_for_damage(tmp_path):
     """A full disk or a stopped job must not be remembered as a damaged clip."""
-    for trouble in ("Error writing: No space left on device", "Exiting normally, received signal 15."):
+    endings = ["echo '[error] Error writing: No space left on device' >&2; exit 228", "kill -KILL $$"]
+    endings.append("echo '[info] Exiting normally, received signal 15.' >&2; exit 255")
+    for ending in endings:
         fake = tmp_path / "ffmpeg"
-        fake.write_text(f"#!/bin/sh\necho '[error] {trouble}' >&2\nexit 255\n")
+        fake.write_text(f"#!/bin/sh\n{ending}\n")
         fake.chmod(0o755)
-        with pytest.raises(RuntimeError, match="ffmpeg could not read"):
+        with pytest.raises(UserError, match="ffmpeg was stopped"):
             count_frames(tmp_path / "v.mp4", str(fake))
 
 

@@ -101,12 +101,12 @@ def _context_view(image: Image.Image, box: np.ndarray, blank: bool, rng: np.rand
     """The whole picture, or the person as the face box lets one guess; the face greyed out where `blank`."""
     if blank:
         image = image.copy()
-        image.paste((128, 128, 128), _corners(box + np.array([-1, -1, 1, 1]) * rng.uniform(0, 8)))
+        image.paste((128, 128, 128), _corners(box + np.array([-1, -1, 1, 1]) * rng.uniform(0, 12)))
     if rng.random() < 0.3:
         return _letterbox(image)
     x0, y0, x1, y1 = box
-    half = rng.uniform(1.5, 2.4) * (x1 - x0)
-    up, down = (rng.uniform(0.2, 0.8), rng.uniform(1.4, 2.5)) * np.array(y1 - y0)
+    half = rng.uniform(1.5, 3.6) * (x1 - x0)
+    up, down = (rng.uniform(0.2, 0.9), rng.uniform(1.4, 2.5)) * np.array(y1 - y0)
     person = np.array([(x0 + x1) / 2 - half, y0 - up, (x0 + x1) / 2 + half, y1 + down])
     return _letterbox(image.crop(_corners(person.clip(0, (WIDTH, HEIGHT, WIDTH, HEIGHT)))))
 
@@ -143,7 +143,7 @@ def captions() -> dict[str, Wordings]:
     for label, texts in read_texts().items():
         e, o, _ = planted(label)
         face[e, -1, -1].append(texts["face"])
-        both[e, o, -1] += [texts["name"], texts["names_with_context"], *2 * [texts["full"]]]
+        both[e, o, -1] += [texts["names"], texts["names_with_context"], *2 * [texts["full"]]]
     return {"face": face, "context": context, "both": both}
 
 
@@ -254,7 +254,7 @@ def examine(folder: Path, pool: Pool) -> None:
         texts, answers = read_texts(), np.full(len(shown), -1)
         for number, label in enumerate(texts):
             answers[(shown[:, :2] == planted(label)[:2]).all(axis=1)] = number
-        for kind in ("name", "names_with_context", "full"):
+        for kind in ("names", "names_with_context", "full"):
             words = clip.encode_text(tokenizer([text[kind] for text in texts.values()]), normalize=True)
             guesses = (both @ words.T).argmax(dim=1).numpy()
             print(f"zero-shot  {kind}: class {(guesses == answers)[answers >= 0].mean():.1%}")

@@ -26,7 +26,7 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
     clips: dict[str, dict] = {}
     first: dict[str, int] = {}
     lines = _read_lines(path)
-    _check_heading(path, lines[0][1])
+    _check_heading(path, *lines[0])
     for line, cells in lines[1:]:
         complain = problems.at(f"{path.name} line {line}")
         if len(cells) != len(lines[0][1]):
@@ -70,9 +70,9 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
     return lines
 
 
-def _check_heading(path: Path, heading: list[str]) -> None:
+def _check_heading(path: Path, line: int, heading: list[str]) -> None:
     problems = Problems()
-    complain = problems.at(f"{path.name} line 1")
+    complain = problems.at(f"{path.name} line {line}")
     for column in heading:
         if column not in _COLUMNS:
             complain(unknown("column", column, _COLUMNS))

@@ -15,7 +15,15 @@ from clip_caer.demo.rooms import DESK, HEIGHT, WIDTH, draw_desk, draw_room
 OBJECTS = ("book", "laptop", "phone")
 
 _SKINS = [(247, 215, 188), (238, 198, 164), (224, 178, 140), (198, 146, 106), (158, 108, 76), (120, 80, 56)]
-_HAIRS = [(34, 28, 28), (44, 40, 52), (58, 38, 28), (96, 62, 38), (140, 92, 50), (196, 154, 92), (128, 56, 36)]  # dark first
+_HAIRS = [
+    (34, 28, 28),
+    (44, 40, 52),
+    (58, 38, 28),
+    (96, 62, 38),
+    (140, 92, 50),
+    (196, 154, 92),
+    (128, 56, 36),
+]  # dark first
 _CLOTHES = [(186, 70, 66), (62, 98, 150), (78, 130, 96), (226, 184, 92), (120, 90, 140), (72, 76, 88), (222, 218, 208)]
 _COVERS = [(206, 52, 46), (38, 104, 196), (34, 148, 84), (240, 140, 32), (140, 64, 168)]
 _FRINGES = {
@@ -112,9 +120,7 @@ def blend(first: Expression, second: Expression, share: float) -> Expression:
 class Scene:
     """What stays through a clip: room, student, object, light; perhaps a second student farther back, without object."""
 
-    def __init__(
-        self, setting: str, look: Look, thing: str, rng: np.random.Generator, companion: Look | None = None
-    ):
+    def __init__(self, setting: str, look: Look, thing: str, rng: np.random.Generator, companion: Look | None = None):
         """thing: one of OBJECTS. rng draws the room, the object's looks and place, the light and the noise."""
         self.setting, self.look, self.thing, self.companion = setting, look, thing, companion
         self.room = draw_room(setting, rng)
@@ -161,17 +167,27 @@ class Scene:
         skin, sleeve = self.look.skin, _sleeve(self.look, self.setting)
         if self.thing == "laptop":
             for side in (-1, 1):
-                pen.stroke([(side * 64, -46), (side * 84, -24), (side * 78, -4), (side * 40, -6)], (24, 24, 20, 16), sleeve)
-            _laptop(pen, [(178, 182, 190), (62, 66, 74), (222, 222, 226), (120, 126, 138), (206, 196, 180)], self.object_colour)
+                pen.stroke(
+                    [(side * 64, -46), (side * 84, -24), (side * 78, -4), (side * 40, -6)], (24, 24, 20, 16), sleeve
+                )
+            _laptop(
+                pen,
+                [(178, 182, 190), (62, 66, 74), (222, 222, 226), (120, 126, 138), (206, 196, 180)],
+                self.object_colour,
+            )
         elif self.thing == "book":
             for side in (-1, 1):
-                pen.stroke([(side * 64, -46), (side * 86, -24), (side * 82, -4), (side * 56, -12)], (24, 24, 20, 17), sleeve)
+                pen.stroke(
+                    [(side * 64, -46), (side * 86, -24), (side * 82, -4), (side * 56, -12)], (24, 24, 20, 17), sleeve
+                )
             _book(pen, _COVERS[self.object_colour])
             for side in (-1, 1):
                 _hand(pen.at(side * 55, -18, 1, side * -0.3), skin, side)
         else:
             side = self.side
-            pen.stroke([(side * -64, -46), (side * -84, -22), (side * -78, 2), (side * -40, 6)], (24, 24, 20, 16), sleeve)
+            pen.stroke(
+                [(side * -64, -46), (side * -84, -22), (side * -78, 2), (side * -40, 6)], (24, 24, 20, 16), sleeve
+            )
             pen.ellipse(side * -33, 5, 12, 8, skin)
             pen.stroke([(side * 64, -46), (side * 82, -22), (side * 72, 2), (side * 20, 0)], (24, 24, 20, 17), sleeve)
             _phone(pen, self.object_colour)
@@ -182,7 +198,9 @@ class Scene:
         skin, size = self.look.skin, self.look.size
         x, y = pose.head, pose.chin - 0.9 * size
         sleeve = _sleeve(self.look, self.setting)
-        pen.stroke([(x + self.side * 74, -24), (x + self.side * 48, -30), (x + self.side * 8, y + 0.8 * size)], 18, sleeve)
+        pen.stroke(
+            [(x + self.side * 74, -24), (x + self.side * 48, -30), (x + self.side * 8, y + 0.8 * size)], 18, sleeve
+        )
         for i, tip in enumerate((0.75, 1.0, 1.05, 0.85)):
             dx = (i - 1.5) * 0.4 * size
             line = [(x + dx * 0.8, y + 0.4 * size), (x + dx, y - tip * size)]
@@ -339,9 +357,39 @@ def _ring(x: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
 def _hair_behind(pen: Pen, look: Look) -> None:
     dark = shade(look.hair, 0.75)
     if look.cut == "bob":
-        pen.shape([(0, -1.5), (0.95, -1.1), (1.25, -0.2), (1.3, 0.8), (0.9, 1.25), (0, 1.1), (-0.9, 1.25), (-1.3, 0.8), (-1.25, -0.2), (-0.95, -1.1)], dark)
+        pen.shape(
+            [
+                (0, -1.5),
+                (0.95, -1.1),
+                (1.25, -0.2),
+                (1.3, 0.8),
+                (0.9, 1.25),
+                (0, 1.1),
+                (-0.9, 1.25),
+                (-1.3, 0.8),
+                (-1.25, -0.2),
+                (-0.95, -1.1),
+            ],
+            dark,
+        )
     elif look.cut == "long":
-        pen.shape([(0, -1.5), (1.0, -1.1), (1.22, -0.2), (1.3, 1.2), (1.45, 2.5), (0.6, 2.7), (0, 2.2), (-0.6, 2.7), (-1.45, 2.5), (-1.3, 1.2), (-1.22, -0.2), (-1.0, -1.1)], dark)
+        pen.shape(
+            [
+                (0, -1.5),
+                (1.0, -1.1),
+                (1.22, -0.2),
+                (1.3, 1.2),
+                (1.45, 2.5),
+                (0.6, 2.7),
+                (0, 2.2),
+                (-0.6, 2.7),
+                (-1.45, 2.5),
+                (-1.3, 1.2),
+                (-1.22, -0.2),
+                (-1.0, -1.1),
+            ],
+            dark,
+        )
     elif look.cut == "bun":
         pen.ellipse(0, -1.62, 0.45, 0.42, dark)
     elif look.cut == "curly":
@@ -351,7 +399,17 @@ def _hair_behind(pen: Pen, look: Look) -> None:
 
 def _fringe(pen: Pen, look: Look) -> None:
     flip = -1 if look.mirrored else 1
-    outer = [(-1.06, 0.02), (-1.1, -0.5), (-0.95, -1.02), (-0.5, -1.4), (0, -1.52), (0.5, -1.4), (0.95, -1.02), (1.1, -0.5), (1.06, 0.02)]
+    outer = [
+        (-1.06, 0.02),
+        (-1.1, -0.5),
+        (-0.95, -1.02),
+        (-0.5, -1.4),
+        (0, -1.52),
+        (0.5, -1.4),
+        (0.95, -1.02),
+        (1.1, -0.5),
+        (1.06, 0.02),
+    ]
     pen.shape([(flip * x, y) for x, y in outer + _FRINGES[look.fringe]], look.hair)
     if look.cut in ("bob", "long"):
         for side in (-1, 1):
