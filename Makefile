@@ -41,7 +41,7 @@ lint: setup ## check the style of Python and Snakemake files
 ui: setup ## look at the runs in MLflow, http://127.0.0.1:5000 (PORT=5001 for another port)
 	@test -f "$(RESULTS)/mlflow.db" || { echo "There are no runs yet in $(RESULTS): run \`make demo\` first."; exit 1; }
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui \
-	  --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$(abspath $(RESULTS))/mlflow.db"
+	  --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri "sqlite:///$(abspath $(RESULTS))/mlflow.db"
 
 unlock: setup ## release the working folder after a run was killed
 	$(SNAKEMAKE) --unlock

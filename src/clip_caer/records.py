@@ -168,11 +168,15 @@ def _record_files(results: Path) -> Iterator[Path]:
 
 
 def _benchmark(path: Path) -> dict[str, float]:
-    """Figures of the benchmark beside a record; those that Snakemake could not take ("NA") are left out."""
-    benchmark = path.with_name(path.name.removesuffix(SUFFIX) + ".benchmark.tsv")
-    if not benchmark.is_file():
+    """Figures of the benchmark of a record's job; those that Snakemake could not take ("NA") are left out.
+
+    It stands beside the record, or one folder up where a job made several runs.
+    """
+    name = path.name.removesuffix(SUFFIX) + ".benchmark.tsv"
+    places = [folder / name for folder in (path.parent, path.parent.parent) if (folder / name).is_file()]
+    if not places:
         return {}
-    with open(benchmark, encoding="utf-8", newline="") as stream:
+    with open(places[0], encoding="utf-8", newline="") as stream:
         row = next(csv.DictReader(stream, delimiter="\t"), {})
     figures = {}
     for column, metric in _BENCHMARK.items():

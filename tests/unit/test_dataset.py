@@ -6,11 +6,11 @@ import shutil
 
 import polars as pl
 import pytest
-from clips import FFMPEG, RAER_CLIPS, RaerClip, draw_frames, write_pictures, write_raer, write_video
 
 from clip_caer.dataset import class_names, read_dataset, write_index
 from clip_caer.dataset.index import shard_of
 from clip_caer.errors import UserError
+from clips import FFMPEG, RAER_CLIPS, RaerClip, draw_frames, write_pictures, write_raer, write_video
 
 FINE = ["neutrality", "enjoyment", "confusion", "fatigue", "distraction"]
 COARSE = {"attentive": FINE[:3], "inattentive": FINE[3:]}

@@ -41,8 +41,8 @@ def predictions(hit_rate_of_student, seeds=2, each=10):
         for clip in range(each):
             label = CLASSES[clip % 3]
             for seed in range(seeds):
-                hit = random.random() < rate
-                rows.append((f"{student}-{clip}", f"s{student}", label, label if hit else CLASSES[(clip + 1) % 3], seed))
+                predicted = label if random.random() < rate else CLASSES[(clip + 1) % 3]
+                rows.append((f"{student}-{clip}", f"s{student}", label, predicted, seed))
     return pl.DataFrame(rows, schema=["clip_id", "subject", "label", "predicted", "seed"], orient="row")
 
 

@@ -118,7 +118,7 @@ def test_features_that_do_not_fit_half_precision_are_an_error():
         def __call__(self, crops):
             return super().__call__(crops) * 1e6
 
-    with pytest.raises(UserError, match="clip 'a'.*not finite"):
+    with pytest.raises(UserError, match=r"clip 'a'.*not finite"):
         encode_clips([("a", "sha")], load, Huge(), batch=4)
 
 

@@ -22,7 +22,7 @@ def used(x):
 def unused(x):
     return x
 ''',
-    "pkg/b.py": '''
+    "pkg/b.py": """
 from pkg import c
 
 class Thing:
@@ -35,7 +35,7 @@ def deep(x):
 
 def other():
     return 1
-''',
+""",
     "pkg/c.py": "def helper():\n    return 1\n\ndef stranger():\n    return 2\n",
     "pkg/d.py": "def lazy(x):\n    return x\n",
     "pkg/effects.py": "import sys\n\ndef fix():\n    return 1\n\nif fix():\n    sys.x = 1\n",

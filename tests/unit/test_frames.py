@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from clips import FFMPEG, draw_frames, frame_number, run_ffmpeg, write_pictures, write_video
 from PIL import Image
 
 from clip_caer.errors import UserError
 from clip_caer.frames import clip_files, extract_shard, frame_files, frame_numbers, read_picture
 from clip_caer.video import Damaged, count_frames, extract_clip, find_ffmpeg
+from clips import FFMPEG, draw_frames, frame_number, run_ffmpeg, write_pictures, write_video
 
 COLOURS = [(230, 20, 30), (20, 200, 40), (30, 40, 220), (250, 250, 250), (5, 5, 5), (128, 128, 128), (200, 150, 120)]
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

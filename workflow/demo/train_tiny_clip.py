@@ -26,8 +26,12 @@ from tqdm import tqdm
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.demo.dataset import CLASSES
-from clip_caer.demo.drawing import EXPRESSIONS, OBJECTS, Scene, new_look, sway
+from clip_caer.demo.drawing import Scene
+from clip_caer.demo.face import EXPRESSIONS
+from clip_caer.demo.look import new_look
 from clip_caer.demo.rooms import HEIGHT, SETTINGS, WIDTH
+from clip_caer.demo.student import sway
+from clip_caer.demo.things import OBJECTS
 from clip_caer.files import atomic, write_json
 
 import open_clip  # isort: skip

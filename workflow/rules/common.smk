@@ -4,14 +4,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
 HOME = Path(workflow.basedir)
 sys.path.insert(0, str(HOME / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(HOME / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-)  # jobs run in environments of their own, where clip_caer is not installed
+inherited = dict(os.environ).get("PYTHONPATH", "")
+# Jobs may run in conda environments of their own, where clip_caer is not installed.
+os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
 
 from clip_caer.configuration import ablation_settings, complete
 from clip_caer.dataset.labels import class_names
@@ -21,7 +22,6 @@ from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.splits import protocol_of, split_names
-
 
 try:
     config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml"))
@@ -51,7 +51,9 @@ wildcard_constraints:
 
 def locate(path):
     """A path of the config: relative to the folder snakemake runs in, or else to the workflow's own files."""
-    return path if path is None or Path(path).exists() else str(HOME / path) if (HOME / path).exists() else path
+    if path is None or Path(path).exists() or not (HOME / path).exists():
+        return path
+    return str(HOME / path)
 
 
 def clip_model(model):
@@ -63,9 +65,8 @@ def clip_model(model):
 # ---- what things depend on ----
 
 
-def code(script):
-    """Digest of the code that a script can reach; a `params` entry, since snakemake does not see edits to modules."""
-    return code_digest(HOME / "workflow/scripts" / script, HOME / "src/clip_caer")
+# Digests of the code that each script can reach; `params` entries, since snakemake does not see edits to modules.
+CODE = {script.stem: code_digest(script, HOME / "src/clip_caer") for script in (HOME / "workflow/scripts").glob("*.py")}
 
 
 def content(path):
@@ -82,16 +83,15 @@ CLIP = config["encoder"] | {
     "model": clip_model(config["encoder"]["model"]),
     "pretrained": locate(config["encoder"]["pretrained"]),
 }
+ENCODER = {key: value for key, value in config["encoder"].items() if key != "batch"}  # the batch changes no feature
 DETECTOR = config["faces"]["detector"]
 DETECTOR_WEIGHTS = locate(config["faces"]["weights"]) or f"{RESULTS}/weights/{WEIGHTS[DETECTOR]}"
 CLIP_WEIGHTS = fingerprint(content(CLIP["model"]), content(CLIP["pretrained"]))
-SOURCE = fingerprint(
-    DATASET["reader"], DATASET["path"], DATASET["shards"], config["demo"] if DEMO else None
-)
-FP = {"frames": fingerprint(SOURCE, config["frames"]["count"], code("frames.py"))}
-FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["faces"]["weights"])), code("faces.py"))
+SOURCE = fingerprint(DATASET["reader"], DATASET["path"], DATASET["shards"], config["demo"] if DEMO else None)
+FP = {"frames": fingerprint(SOURCE, config["frames"]["count"], CODE["frames"])}
+FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["faces"]["weights"])), CODE["faces"])
 FP |= {
-    view: fingerprint(FP["faces"], config["views"][view], config["encoder"], CLIP_WEIGHTS, code("features.py"))
+    view: fingerprint(FP["faces"], config["views"][view], ENCODER, CLIP_WEIGHTS, CODE["features"])
     for view in config["views"]
 }
 
@@ -160,7 +160,14 @@ def run_fingerprint(wildcards):
     settings = experiment_settings(wildcards)
     protocol = config["protocols"][protocol_of(wildcards.split)]
     features = {view: FP[view] for view in settings["views"]}
-    return fingerprint(settings, protocol, features, content(text_file(wildcards)), code("train.py"))
+    return fingerprint(settings, protocol, features, content(text_file(wildcards)), CODE["train"])
+
+
+def ablation_key(protocol, ablation):
+    """The MLflow run of an ablation under a protocol; the runs of its splits and seeds are its children."""
+    runs = [SimpleNamespace(ablation=ablation, split=split) for split in SPLITS]
+    parts = [run_fingerprint(run) for run in runs if protocol_of(run.split) == protocol]
+    return f"ablation/{ablation}/{protocol}@{fingerprint(parts, SEEDS)}"
 
 
 # ---- tracking ----

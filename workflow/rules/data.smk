@@ -7,10 +7,6 @@ rule demo:
         sheet=f"{RESULTS}/demo/clips.csv",
         videos=directory(f"{RESULTS}/demo/videos"),
         truth=f"{RESULTS}/index/demo_truth.json",
-    params:
-        demo=config["demo"],
-        ffmpeg=config["frames"]["ffmpeg"],
-        code=code("demo.py"),
     log:
         f"{RESULTS}/logs/demo.log",
     benchmark:
@@ -18,6 +14,10 @@ rule demo:
     conda:
         "../../envs/data.yaml"
     threads: workflow.cores
+    params:
+        demo=config["demo"],
+        ffmpeg=config["frames"]["ffmpeg"],
+        code=CODE["demo"],
     script:
         "../scripts/demo.py"
 
@@ -31,12 +31,6 @@ rule index:
         shards=shard_files("index/shards", ".parquet"),
         boxes=shard_files("index/boxes", ".parquet"),
         record=f"{RESULTS}/index/index.run.json",
-    params:
-        dataset=DATASET,
-        state="" if DEMO else dataset_state(DATASET),
-        ffmpeg=config["frames"]["ffmpeg"],
-        fingerprint=SOURCE,
-        code=code("index.py"),
     log:
         f"{RESULTS}/logs/index.log",
     benchmark:
@@ -44,6 +38,12 @@ rule index:
     conda:
         "../../envs/data.yaml"
     threads: workflow.cores
+    params:
+        dataset=DATASET,
+        state="" if DEMO else dataset_state(DATASET),
+        ffmpeg=config["frames"]["ffmpeg"],
+        fingerprint=SOURCE,
+        code=CODE["index"],
     script:
         "../scripts/index.py"
 
@@ -56,16 +56,16 @@ rule frames:
     output:
         frames=directory(f"{RESULTS}/frames/{{fp}}/{{shard}}"),
         record=f"{RESULTS}/frames/{{fp}}/{{shard}}.run.json",
-    params:
-        folder=DATASET_FOLDER,
-        frame_count=FRAME_COUNT,
-        ffmpeg=config["frames"]["ffmpeg"],
     log:
         f"{RESULTS}/logs/frames/{{fp}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/frames/{{fp}}/{{shard}}.benchmark.tsv"
     conda:
         "../../envs/data.yaml"
+    params:
+        folder=DATASET_FOLDER,
+        frame_count=FRAME_COUNT,
+        ffmpeg=config["frames"]["ffmpeg"],
     script:
         "../scripts/frames.py"
 
@@ -77,13 +77,13 @@ rule usable:
         features=[feature_files(view) for view in views_in_use()],
     output:
         usable=f"{RESULTS}/index/usable.parquet",
-    params:
-        max_damaged=config["dataset"]["max_damaged"],
-        code=code("usable.py"),
     log:
         f"{RESULTS}/logs/usable.log",
     conda:
         "../../envs/experiment.yaml"
+    params:
+        max_damaged=config["dataset"]["max_damaged"],
+        code=CODE["usable"],
     script:
         "../scripts/usable.py"
 
@@ -95,12 +95,12 @@ rule splits:
         usable=f"{RESULTS}/index/usable.parquet",
     output:
         splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
-    params:
-        protocols=config["protocols"],
-        code=code("splits.py"),
     log:
         f"{RESULTS}/logs/splits.log",
     conda:
         "../../envs/experiment.yaml"
+    params:
+        protocols=config["protocols"],
+        code=CODE["splits"],
     script:
         "../scripts/splits.py"

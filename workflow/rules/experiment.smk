@@ -11,20 +11,21 @@ rule train:
         weights=run_files("weights.safetensors"),
         history=run_files("history.parquet"),
         records=run_files("train.run.json"),
-    params:
-        settings=experiment_settings,
-        fingerprint=run_fingerprint,
-        features=FP,
-        clip=CLIP,
-        text_file=text_file,
-        seeds=SEEDS,
-        code=code("train.py"),
     log:
         f"{RESULTS}/logs/train/{{ablation}}/{{split}}.log",
     benchmark:
         f"{RESULTS}/runs/{{ablation}}/{{split}}/train.benchmark.tsv"
     conda:
         "../../envs/experiment.yaml"
+    params:
+        settings=experiment_settings,
+        fingerprint=run_fingerprint,
+        parent=lambda wildcards: ablation_key(protocol_of(wildcards.split), wildcards.ablation),
+        features=FP,
+        clip=CLIP,
+        text_file=text_file,
+        seeds=SEEDS,
+        code=CODE["train"],
     script:
         "../scripts/train.py"
 
@@ -41,19 +42,20 @@ rule evaluate:
         metrics=run_files("metrics.json"),
         confusion=run_files("confusion.png"),
         records=run_files("evaluate.run.json"),
-    params:
-        settings=experiment_settings,
-        fingerprint=run_fingerprint,
-        features=FP,
-        clip=CLIP,
-        text_file=text_file,
-        seeds=SEEDS,
-        code=code("evaluate.py"),
     log:
         f"{RESULTS}/logs/evaluate/{{ablation}}/{{split}}.log",
     benchmark:
         f"{RESULTS}/runs/{{ablation}}/{{split}}/evaluate.benchmark.tsv"
     conda:
         "../../envs/experiment.yaml"
+    params:
+        settings=experiment_settings,
+        fingerprint=run_fingerprint,
+        parent=lambda wildcards: ablation_key(protocol_of(wildcards.split), wildcards.ablation),
+        features=FP,
+        clip=CLIP,
+        text_file=text_file,
+        seeds=SEEDS,
+        code=CODE["evaluate"],
     script:
         "../scripts/evaluate.py"

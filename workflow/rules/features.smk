@@ -4,14 +4,17 @@
 rule weights:
     """Fetch the face detector's weights; never inside a job."""
     output:
-        ensure(f"{RESULTS}/weights/{WEIGHTS[DETECTOR]}", sha256=ONNX_SHA256 if DETECTOR == "mobile0.25" else None),
-    params:
-        detector=DETECTOR,
+        ensure(
+            f"{RESULTS}/weights/{WEIGHTS[DETECTOR]}",
+            sha256=ONNX_SHA256 if DETECTOR == "mobile0.25" else None,
+        ),
     log:
         f"{RESULTS}/logs/weights.log",
+    localrule: True
     conda:
         "../../envs/vision.yaml"
-    localrule: True
+    params:
+        detector=DETECTOR,
     script:
         "../scripts/weights.py"
 
@@ -26,18 +29,18 @@ rule faces:
     output:
         faces=f"{RESULTS}/faces/{{fp}}/{{shard}}.parquet",
         record=f"{RESULTS}/faces/{{fp}}/{{shard}}.run.json",
-    params:
-        folder=DATASET_FOLDER,
-        frame_count=FRAME_COUNT,
-        detector={key: config["faces"][key] for key in ("detector", "longest_side", "threshold", "nms")},
-        fill_gap=config["faces"]["fill_gap"],
-        device=config["device"],
     log:
         f"{RESULTS}/logs/faces/{{fp}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/faces/{{fp}}/{{shard}}.benchmark.tsv"
     conda:
         "../../envs/vision.yaml"
+    params:
+        folder=DATASET_FOLDER,
+        frame_count=FRAME_COUNT,
+        detector={key: config["faces"][key] for key in ("detector", "longest_side", "threshold", "nms")},
+        fill_gap=config["faces"]["fill_gap"],
+        device=config["device"],
     script:
         "../scripts/faces.py"
 
@@ -52,17 +55,17 @@ rule features:
     output:
         features=f"{RESULTS}/features/{{fp}}/{{view}}/{{shard}}.safetensors",
         record=f"{RESULTS}/features/{{fp}}/{{view}}/{{shard}}.run.json",
-    params:
-        folder=DATASET_FOLDER,
-        frame_count=FRAME_COUNT,
-        view=lambda wildcards: config["views"][wildcards.view],
-        clip=CLIP,
-        device=config["device"],
     log:
         f"{RESULTS}/logs/features/{{fp}}/{{view}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/features/{{fp}}/{{view}}/{{shard}}.benchmark.tsv"
     conda:
         "../../envs/vision.yaml"
+    params:
+        folder=DATASET_FOLDER,
+        frame_count=FRAME_COUNT,
+        view=lambda wildcards: config["views"][wildcards.view],
+        clip=CLIP,
+        device=config["device"],
     script:
         "../scripts/features.py"

@@ -5,21 +5,25 @@ rule summary:
     """Compare the ablations."""
     input:
         clips=f"{RESULTS}/index/clips.parquet",
-        predictions=[
-            run_files("predictions.parquet", ablation, split) for ablation in ABLATIONS for split in SPLITS
-        ],
+        predictions=[run_files("predictions.parquet", ablation, split) for ablation in ABLATIONS for split in SPLITS],
         truth=f"{RESULTS}/index/demo_truth.json" if DEMO else [],
     output:
         table=f"{RESULTS}/summary/comparison.parquet",
         markdown=report(
-            f"{RESULTS}/summary/comparison.md", category="Comparison", caption="../report/comparison_table.rst"
+            f"{RESULTS}/summary/comparison.md",
+            category="Comparison",
+            caption="../report/comparison_table.rst",
         ),
         figure=report(
-            f"{RESULTS}/summary/comparison.png", category="Comparison", caption="../report/comparison.rst"
+            f"{RESULTS}/summary/comparison.png",
+            category="Comparison",
+            caption="../report/comparison.rst",
         ),
         figure_svg=f"{RESULTS}/summary/comparison.svg",
         confusion=report(
-            summary_confusions(), category="Confusion matrices", caption="../report/confusion.rst"
+            summary_confusions(),
+            category="Confusion matrices",
+            caption="../report/confusion.rst",
         ),
         record=f"{RESULTS}/summary/summary.run.json",
         records=expand(
@@ -27,6 +31,12 @@ rule summary:
             protocol=config["protocols"],
             ablation=ABLATIONS,
         ),
+    log:
+        f"{RESULTS}/logs/summary.log",
+    benchmark:
+        f"{RESULTS}/summary/summary.benchmark.tsv"
+    conda:
+        "../../envs/experiment.yaml"
     params:
         classes=class_names(DATASET),
         ablations=config["ablations"],
@@ -34,14 +44,8 @@ rule summary:
         splits=SPLITS,
         seeds=SEEDS,
         statistics=config["statistics"],
-        fingerprint=fingerprint(FP, config["ablations"], SEEDS, config["protocols"]),
-        code=code("summary.py"),
-    log:
-        f"{RESULTS}/logs/summary.log",
-    benchmark:
-        f"{RESULTS}/summary/summary.benchmark.tsv"
-    conda:
-        "../../envs/experiment.yaml"
+        run_keys=[ablation_key(protocol, ablation) for protocol in config["protocols"] for ablation in ABLATIONS],
+        code=CODE["summary"],
     script:
         "../scripts/summary.py"
 
@@ -49,16 +53,15 @@ rule summary:
 rule database:
     """Make MLflow's database, once, and fill it with the records there are. Deleted, it is rebuilt."""
     output:
-        f"{RESULTS}/mlflow.db",
-    params:
-        results=RESULTS,
-        experiment=config["experiment"],
-        uri=None,
+        update(f"{RESULTS}/mlflow.db"),  # never deleted by snakemake: it may hold runs whose records are gone
     log:
         f"{RESULTS}/logs/database.log",
+    localrule: True
     conda:
         "../../envs/tracking.yaml"
-    localrule: True
+    params:
+        experiment=config["experiment"],
+        uri=None,
     script:
         "../scripts/publish.py"
 
@@ -67,18 +70,17 @@ rule publish:
     """Publish the records of a finished stage to MLflow. Jobs themselves only write records."""
     input:
         records_of_stage,
-        database=ancient(f"{RESULTS}/mlflow.db") if not config["tracking"]["uri"] else [],
+        database=(ancient(f"{RESULTS}/mlflow.db") if not config["tracking"]["uri"] else []),
     output:
         f"{RESULTS}/tracking/{{stage}}.json",
-    params:
-        results=RESULTS,
-        experiment=config["experiment"],
-        uri=config["tracking"]["uri"],
-        code=code("publish.py"),
     log:
         f"{RESULTS}/logs/publish/{{stage}}.log",
+    localrule: True
     conda:
         "../../envs/tracking.yaml"
-    localrule: True
+    params:
+        experiment=config["experiment"],
+        uri=config["tracking"]["uri"],
+        code=CODE["publish"],
     script:
         "../scripts/publish.py"

@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 from clip_caer.demo.dataset import make_demo
-from job import job
-
 from clip_caer.frames import find_ffmpeg
+from job import job
 
 with job(snakemake):
     folder = Path(snakemake.output.sheet).parent

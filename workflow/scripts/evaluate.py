@@ -4,15 +4,15 @@ from math import isnan
 from pathlib import Path
 
 import polars as pl
-from job import job, recorded
 from safetensors.torch import load_file
 
 from clip_caer.evaluation import confusion_of, prediction_table, scores
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, with_features
 from clip_caer.features import read_features
 from clip_caer.figures import confusion_figure, save
-from clip_caer.files import write_json, write_parquet
+from clip_caer.files import sha256_file, write_json, write_parquet
 from clip_caer.training import predict
+from job import job, recorded
 
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
 settings = params.settings
@@ -22,22 +22,25 @@ with job(snakemake):
     split = pl.read_parquet(snakemake.input.split)
     rows = clips_of_roles(pl.read_parquet(snakemake.input.clips), split, ["val", "test"])
     clips = with_features(rows, tables, classes)
+    digest = sha256_file(snakemake.input.split)[:10]
+    datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in ("test",)]
     build = model_builder(params.clip, settings, params.text_file)
     for number, seed in enumerate(params.seeds):
-        coordinates = f"{wildcards.ablation} · {wildcards.split} · seed {seed}"
-        with recorded(snakemake, output.records[number], coordinates, params.fingerprint, params=settings) as record:
+        run_key = f"evaluate/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
+        path = output.records[number]
+        with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
             model = load_learned(build(), load_file(snakemake.input.weights[number]))
             logits = predict(model, clips, settings["train"]["segments"])
             predictions = prediction_table(rows, logits.numpy(), classes)
             confusion = confusion_of(predictions.filter(pl.col("role") == "test"), classes)
             found = {f"test/{name}": float(value) for name, value in scores(confusion, classes).items()}
-            record.metrics = {
-                name: None if isnan(value) else value for name, value in found.items()
-            }  # a class without clips
+            record.metrics = {name: None if isnan(value) else value for name, value in found.items()}
+            record.datasets = datasets
             record.tags = {"ablation": wildcards.ablation, "split": wildcards.split, "seed": str(seed)}
             write_parquet(predictions, output.predictions[number])
             write_json(record.metrics, output.metrics[number])
-            save(confusion_figure(confusion, classes, coordinates), output.confusion[number])
+            title = f"{wildcards.ablation}, {wildcards.split}, seed {seed}"
+            save(confusion_figure(confusion, classes, title), output.confusion[number])
             record.artifacts = [
                 Path(path[number]).name for path in (output.predictions, output.metrics, output.confusion)
             ]

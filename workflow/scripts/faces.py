@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import polars as pl
-from job import job, recorded
 
 from clip_caer.encoder import find_device
 from clip_caer.faces.detector import load_detector
 from clip_caer.files import write_parquet
 from clip_caer.shards import Shard, shard_faces
+from job import job, recorded
 
 params, given, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
 with (

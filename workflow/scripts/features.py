@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import polars as pl
-from job import job, recorded
 
 from clip_caer.encoder import ImageEncoder, find_device, load_clip
 from clip_caer.features import encode_clips, write_features
 from clip_caer.shards import Shard, crop_loader
+from job import job, recorded
 
 params, given, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
 fp, view = wildcards.fp, wildcards.view
-with job(snakemake), recorded(snakemake, snakemake.output.record, view, fp, shard=int(wildcards.shard)) as record:
+run_key, number = f"features/{view}@{fp}", int(wildcards.shard)
+with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard=number) as record:
     frames = Path(given.frames) if given.frames else None
     shard = Shard(
         pl.read_parquet(given.shard), pl.read_parquet(given.boxes), Path(params.folder), frames, params.frame_count

@@ -1,9 +1,9 @@
 """Decode the videos of a shard, once."""
 
 import polars as pl
-from job import job, recorded
 
 from clip_caer.frames import extract_shard, find_ffmpeg
+from job import job, recorded
 
 params, wildcards = snakemake.params, snakemake.wildcards
 with (

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from clip_caer.dataset import read_dataset, write_index
+from clip_caer.files import sha256_file
+from clip_caer.frames import find_ffmpeg
 from job import job, recorded
 
-from clip_caer.dataset import read_dataset, write_index
-from clip_caer.frames import find_ffmpeg
-
-with job(snakemake), recorded(snakemake, snakemake.output.record, "", snakemake.params.fingerprint) as record:
+run_key = f"index@{snakemake.params.fingerprint}"
+with job(snakemake), recorded(snakemake, snakemake.output.record, run_key) as record:
     dataset = read_dataset(snakemake.params.dataset)
     folder = Path(snakemake.output.clips).parent
     ffmpeg = find_ffmpeg(snakemake.params.ffmpeg)
@@ -18,4 +19,5 @@ with job(snakemake), recorded(snakemake, snakemake.output.record, "", snakemake.
         "frames": int(clips["n_frames"].sum()),
         "damaged": int((clips["status"] == "damaged").sum()),
     }
+    record.datasets = [{"name": "index", "digest": sha256_file(snakemake.output.clips)[:10], "role": "all"}]
     record.artifacts = [Path(snakemake.output.clips).name]

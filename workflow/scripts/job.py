@@ -26,16 +26,14 @@ def job(snakemake) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(snakemake, path: str, coordinates: str, fingerprint: str, **more) -> Iterator[Record]:
+def recorded(snakemake, path: str, run_key: str, **more) -> Iterator[Record]:
     """A record of this step at `path`; a failure is recorded too, where snakemake does not delete it.
 
-    coordinates: what tells this run from others of its step, for people: "fused · official · seed 1", or "".
+    run_key: step/coordinates@fingerprint; people are shown its readable part: "train · fused · official · seed 1".
     """
-    step = more.pop("step", snakemake.rule)
-    name = f"{step} · {coordinates}" if coordinates else step
-    run_key = f"{step}/{coordinates.replace(' · ', '/')}@{fingerprint}"
+    coordinates, _, fingerprint = run_key.rpartition("@")
+    step, *_ = coordinates.split("/")
     failures = Path(snakemake.config["results"], "failures")
-    with recording(
-        path, step=step, name=name, run_key=run_key, fingerprint=fingerprint, failures=failures, **more
-    ) as r:
-        yield r
+    about = {"step": step, "name": coordinates.replace("/", " · "), "run_key": run_key, "fingerprint": fingerprint}
+    with recording(path, failures=failures, **about, **more) as record:
+        yield record

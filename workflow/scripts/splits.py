@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import polars as pl
-from job import job
 
 from clip_caer.files import write_parquet
 from clip_caer.splits import make_splits
+from job import job
 
 with job(snakemake):
     usable = pl.read_parquet(snakemake.input.usable).filter(pl.col("status") == "ok")

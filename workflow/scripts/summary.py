@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import polars as pl
-from job import job, recorded
 
 from clip_caer.figures import comparison_figure, confusion_figure, save
 from clip_caer.files import read_json, write_parquet, write_text
+from clip_caer.fingerprints import fingerprint
 from clip_caer.splits import protocol_of
 from clip_caer.statistics import student_confusions
 from clip_caer.summary import add_ceilings, as_markdown, compare
+from job import job, recorded
 
 params, output = snakemake.params, snakemake.output
 
@@ -26,7 +27,8 @@ def pooled_predictions() -> dict[tuple[str, str], pl.DataFrame]:
     return {coordinates: pl.concat(tables) for coordinates, tables in pooled.items()}
 
 
-with job(snakemake), recorded(snakemake, output.record, "", params.fingerprint) as record:
+run_key = f"summary@{fingerprint(params.run_keys)}"
+with job(snakemake), recorded(snakemake, output.record, run_key) as record:
     pooled = pooled_predictions()
     table = compare(pooled, params.classes, params.statistics["bootstrap"], params.statistics["seed"])
     if snakemake.input.truth:
@@ -41,8 +43,7 @@ with job(snakemake), recorded(snakemake, output.record, "", params.fingerprint) 
     for number, ((protocol, ablation), predictions) in enumerate(pooled.items()):
         confusion = student_confusions(predictions, params.classes).sum(1).mean(0)
         save(confusion_figure(confusion, params.classes, f"{ablation}, {protocol}"), output.confusion[number])
-        coordinates, path = f"{ablation} · {protocol}", output.records[number]
-        with recorded(snakemake, path, coordinates, params.fingerprint, step="ablation") as of_ablation:
+        with recorded(snakemake, output.records[number], params.run_keys[number]) as of_ablation:
             measured = table.filter(protocol=protocol, ablation=ablation)
             of_ablation.metrics = {
                 f"test/{metric}": value for metric, value in measured.select("metric", "value").rows()

@@ -1,11 +1,11 @@
 """Which clips came through to features; too many damaged ones stop the run here."""
 
 import polars as pl
-from job import job
 
 from clip_caer.damage import usable_clips
 from clip_caer.features import read_clips
 from clip_caer.files import write_parquet
+from job import job
 
 with job(snakemake):
     headers = [read_clips(path) for path in snakemake.input.features]

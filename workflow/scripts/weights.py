@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from job import job
-
 from clip_caer.faces.weights import fetch_weights
+from job import job
 
 with job(snakemake):
     fetch_weights(snakemake.params.detector, Path(snakemake.output[0]))

@@ -16,8 +16,11 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from clip_caer.demo.drawing import EXPRESSIONS, Scene, blend, new_look, sway
+from clip_caer.demo.drawing import Scene
+from clip_caer.demo.face import EXPRESSIONS, blend
+from clip_caer.demo.look import new_look
 from clip_caer.demo.rooms import HEIGHT, SETTINGS, WIDTH
+from clip_caer.demo.student import sway
 from clip_caer.errors import UserError
 from clip_caer.files import atomic, write_json, write_text
 

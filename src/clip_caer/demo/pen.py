@@ -14,7 +14,8 @@ _T = np.linspace(0, 1, 6, endpoint=False)
 _CATMULL_ROM = np.stack(
     [-_T + 2 * _T**2 - _T**3, 2 - 5 * _T**2 + 3 * _T**3, _T + 4 * _T**2 - 3 * _T**3, -(_T**2) + _T**3], axis=1
 )
-_ROUND = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -37,9 +38,16 @@ class Pen:
 
     def at(self, x: float, y: float, size: float = 1.0, tilt: float = 0.0) -> "Pen":
         """A pen with its origin at (x, y), `size` times larger, turned by `tilt` radians."""
-        pen = object.__new__(Pen)
         turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-        pen._draw, pen._matrix, pen._origin = self._draw, self._matrix @ turn * size, self._place((x, y))
+        return self._moved(self._matrix @ turn * size, self._place((x, y)))
+
+    def sides(self) -> tuple["Pen", "Pen"]:
+        """This pen, and one that draws its mirror image."""
+        return self, self._moved(self._matrix * (-1, 1), self._origin)
+
+    def _moved(self, matrix: np.ndarray, origin: np.ndarray) -> "Pen":
+        pen = object.__new__(Pen)
+        pen._draw, pen._matrix, pen._origin = self._draw, matrix, origin
         return pen
 
     def polygon(self, points: ArrayLike, colour: Colour) -> None:
@@ -49,29 +57,32 @@ class Pen:
         """A closed smooth curve through the points, filled."""
         self.polygon(_smooth(points, closed=True), colour)
 
+    def symmetric(self, half: Sequence[tuple[float, float]], colour: Colour) -> None:
+        """A shape from the right half of its outline, top to bottom."""
+        self.shape([*half, *[(-x, y) for x, y in reversed(half) if x]], colour)
+
     def box(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
         self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour)
 
     def card(self, x0: float, y0: float, x1: float, y1: float, corner: float, colour: Colour) -> None:
         """A box with round corners."""
-        centres = np.array([(x1 - corner, y1 - corner), (x0 + corner, y1 - corner)])
-        centres = np.concatenate([centres, np.array([(x0 + corner, y0 + corner), (x1 - corner, y0 + corner)])])
-        circle = corner * np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=1)
-        self.polygon(np.repeat(centres, 8, axis=0) + circle, colour)
+        left, right, top, bottom = x0 + corner, x1 - corner, y0 + corner, y1 - corner
+        centres = [(right, bottom), (left, bottom), (left, top), (right, top)]
+        self.polygon(np.repeat(centres, 8, axis=0) + corner * _CIRCLE, colour)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
-        self.polygon(np.stack([x + rx * np.cos(_ROUND), y + ry * np.sin(_ROUND)], axis=1), colour)
+        self.polygon(_CIRCLE * (rx, ry) + (x, y), colour)
 
-    def stroke(self, points: ArrayLike, width: float | Sequence[float], colour: Colour, round_ends=True) -> None:
-        """A smooth line through the points; `width` is one number, or several from its start to its end."""
+    def stroke(self, points: ArrayLike, width: float | Sequence[float], colour: Colour) -> None:
+        """A smooth line with round ends; `width` is one number, or several from its start to its end."""
         line = _smooth(points, closed=False)
         half = np.interp(np.linspace(0, 1, len(line)), np.linspace(0, 1, np.size(width)), np.ravel(width))[:, None] / 2
-        along = np.gradient(line, axis=0)
-        across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.linalg.norm(along, axis=1, keepdims=True).clip(1e-9)
+        along = np.concatenate([line[1:2] - line[:1], line[2:] - line[:-2], line[-1:] - line[-2:-1]])
+        across = along[:, ::-1] * (-1, 1) / np.hypot(*along.T)[:, None]
         self.polygon(np.concatenate([line + across * half, (line - across * half)[::-1]]), colour)
-        if round_ends:
-            for end in (0, -1):
-                self.ellipse(*line[end], half[end, 0], half[end, 0], colour)
+        if len(colour) == 3:  # see-through ends would show
+            self.polygon(_CIRCLE * half[0] + line[0], colour)
+            self.polygon(_CIRCLE * half[-1] + line[-1], colour)
 
     def _place(self, points: ArrayLike) -> np.ndarray:
         return np.asarray(points, dtype=float) @ self._matrix.T + self._origin

@@ -1,0 +1,7 @@
+"""For all tests. This file being here, tests can import `clips`, which is beside it."""
+
+import os
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # two jobs of two threads on two cores are slower than one after the other

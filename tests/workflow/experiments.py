@@ -1,0 +1,168 @@
+"""Small experiments for tests: a folder with clips and a config, and the real snakemake run in it."""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import yaml
+
+from clip_caer.configuration import merge
+from clips import draw_frames, write_video
+
+PROJECT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+SMALL = {  # a model and a training that take no time
+    "device": "cpu",
+    "encoder": {"model": "local-dir:clip"},
+    "faces": {"weights": "mobile0.25.onnx"},
+    "prompts": {"n_ctx": 2},
+    "temporal": {"heads": 2, "head_width": 16, "mlp_width": 64},
+    "train": {"segments": 4, "epochs": 2},
+    "seeds": [1],
+    "statistics": {"bootstrap": 100},
+}
+
+
+class Job(NamedTuple):
+    """One job that snakemake ran, or would run."""
+
+    rule: str
+    wildcards: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of snakemake ended, and all that the user saw of it."""
+
+    code: int
+    output: str
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs it ran or, in a dry run, would run; without `all`, which does nothing."""
+        blocks = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: +.*\n)*)", self.output, re.MULTILINE)
+        found = []
+        for rule, lines in blocks:
+            wildcards = re.search(r"^ +wildcards: (.*)$", lines, re.MULTILINE)
+            pairs = wildcards[1].split(", ") if wildcards else []
+            found.append(Job(rule, dict(pair.split("=", 1) for pair in pairs)))
+        return [job for job in found if job.rule != "all"]
+
+    @property
+    def rules(self) -> set[str]:
+        """Names of the rules of those jobs."""
+        return {job.rule for job in self.jobs}
+
+    def values(self, rule: str, wildcard: str) -> set[str]:
+        """What a wildcard stands for in the jobs of a rule."""
+        return {job.wildcards[wildcard] for job in self.jobs if job.rule == rule}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A folder that snakemake runs in. project: where the workflow's own files are."""
+
+    folder: Path
+    project: Path = PROJECT
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def snakemake(self, *options: str | Path, config: str = "config.yaml") -> Outcome:
+        """Run snakemake and see how it ends."""
+        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, "--cores", "2"]
+        done = subprocess.run(
+            [*map(str, command), *map(str, options)],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    def run(self, *options: str | Path) -> Outcome:
+        """Run snakemake; it must succeed."""
+        outcome = self.snakemake(*options)
+        assert outcome.code == 0, outcome.output
+        return outcome
+
+    def fail(self, *options: str | Path) -> str:
+        """Run snakemake; it must fail with a message to the user and no traceback. Returns what the user sees."""
+        outcome = self.snakemake(*options)
+        assert outcome.code == 1, outcome.output
+        assert "Traceback" not in outcome.output, outcome.output
+        return outcome.output
+
+    def plan(self, *options: str | Path, **changes: dict) -> Outcome:
+        """What snakemake would do, with a changed config if there are changes; the experiment stays as it is."""
+        if changes:
+            config = merge(self.config, changes)
+            (self.folder / "changed.yaml").write_text(yaml.safe_dump(config))
+        outcome = self.snakemake("-n", *options, config="changed.yaml" if changes else "config.yaml")
+        assert outcome.code == 0, outcome.output
+        return outcome
+
+    @property
+    def config(self) -> dict:
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
+    def configure(self, **changes: dict) -> None:
+        """Lay changes over the config."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(merge(self.config, changes)))
+
+    def copy(self, folder: Path) -> "Experiment":
+        """A copy with equal times, which snakemake takes for the same. The MLflow database knows its place and stays."""
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow*"))
+        return Experiment(folder, self.project)
+
+    def table(self, path: str) -> pl.DataFrame:
+        """A table of the results."""
+        return pl.read_parquet(self.results / path)
+
+
+def set_up(folder: Path, model: Path, weights: Path, **config: dict) -> Experiment:
+    """A folder with the small model, the detector's weights and a config; the clips are the caller's to bring."""
+    (folder / "clip").symlink_to(model)
+    (folder / "mobile0.25.onnx").symlink_to(weights)
+    (folder / "config.yaml").write_text(yaml.safe_dump(merge(SMALL, config)))
+    return Experiment(folder)
+
+
+def write_sheet(folder: Path, rows: Sequence[dict[str, str]]) -> Path:
+    """clips.csv in `folder`, with these rows."""
+    with open(folder / "clips.csv", "w", newline="") as stream:
+        sheet = csv.DictWriter(stream, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows(rows)
+    return folder / "clips.csv"
+
+
+def draw_clips(folder: Path, rows: Sequence[dict[str, str]]) -> None:
+    """A video for every row of a sheet: flat colours in several sizes and lengths, no face anywhere."""
+    sizes = [(64, 48), (160, 120), (96, 128)]
+    for number, row in enumerate(rows):
+        width, height = sizes[number % len(sizes)]
+        write_video(folder / row["video"], draw_frames(4 + number % 6, width, height, seed=number))
+
+
+def cut_short(video: Path) -> None:
+    """Damage a video so that it cannot even be opened: only its first half is left."""
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) // 2])
+
+
+def spoil(video: Path) -> None:
+    """Damage a video so that its frames can be counted but not decoded: zeros in the midst of its pictures."""
+    content = bytearray(video.read_bytes())
+    start = content.index(b"mdat") + 40
+    content[start : start + 1500] = bytes(1500)
+    video.write_bytes(content)
