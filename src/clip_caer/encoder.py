@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def load_clip(model: str, pretrained: str | None, precision: str = "fp32", devic
             clip = open_clip.load_openai_model(pretrained, precision, device)
         else:
             clip = open_clip.create_model(model, pretrained, precision, device, require_pretrained=not is_folder)
-    except (RuntimeError, OSError, KeyError, ValueError) as error:
+    except (RuntimeError, OSError, KeyError, ValueError, UnpicklingError) as error:
         raise UserError(
             f"encoder: cannot load {model!r} with the weights {pretrained!r}: {str(error).splitlines()[0]}\n"
             "Expected a tag of this model (open_clip.list_pretrained() names them) that is downloaded or can be, "

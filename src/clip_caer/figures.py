@@ -38,6 +38,7 @@ def comparison_figure(comparison: pl.DataFrame) -> Figure:
     protocols = uar["protocol"].unique(maintain_order=True)
     ablations = uar["ablation"].unique(maintain_order=True).to_list()
     figure = Figure(figsize=(1.6 + 3.2 * len(protocols), 0.9 + 0.45 * len(ablations)), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
     axes = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
     for axis, protocol in zip(axes, protocols, strict=True):
         rows = uar.filter(pl.col("protocol") == protocol)
@@ -51,7 +52,9 @@ def comparison_figure(comparison: pl.DataFrame) -> Figure:
             value, low, high = (100 * row[name] for name in ("value", "low", "high"))
             axis.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
             axis.plot(value, place, "o", color=colour, markersize=7)
-            axis.annotate(f"{value:.1f}", (value, place), xytext=(0, 7), textcoords="offset points", ha="center")
+            axis.annotate(
+                f"{value:.1f}", (low, place), xytext=(-5, 0), textcoords="offset points", ha="right", va="center"
+            )
             if row.get("ceiling") is not None:
                 axis.plot(100 * row["ceiling"], place, "|", color="black", markersize=16, markeredgewidth=1.5)
         axis.set(

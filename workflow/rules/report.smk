@@ -61,7 +61,6 @@ rule database:
         "../../envs/tracking.yaml"
     params:
         experiment=config["experiment"],
-        uri=None,
     script:
         "../scripts/publish.py"
 
@@ -80,7 +79,6 @@ rule publish:
         "../../envs/tracking.yaml"
     params:
         experiment=config["experiment"],
-        uri=config["tracking"]["uri"],
         code=CODE["publish"],
     script:
         "../scripts/publish.py"

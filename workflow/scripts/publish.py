@@ -7,7 +7,7 @@ from clip_caer.tracking import publish
 from job import job
 
 with job(snakemake):
-    params = snakemake.params
-    published = publish(Path(snakemake.config["results"]), params.experiment, params.uri)
+    config = snakemake.config  # the tracking uri may hold a password; it stays out of what snakemake keeps of a job
+    published = publish(Path(config["results"]), config["experiment"], config["tracking"]["uri"])
     if snakemake.rule == "publish":
         write_json(published._asdict(), snakemake.output[0])
