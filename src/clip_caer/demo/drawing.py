@@ -16,7 +16,7 @@ from clip_caer.demo.things import VARIANTS, draw_covering_hand, draw_thing
 
 
 class Scene:
-    """A student with an object in a room; perhaps a second student farther back at the side, calm and without object."""
+    """A student with an object in a room; perhaps a second student farther back, calm and without an object."""
 
     def __init__(self, setting: str, look: Look, thing: str, rng: np.random.Generator, companion: Look | None = None):
         """setting: one of SETTINGS. thing: one of OBJECTS. rng draws the room, the place of things, light and noise."""
@@ -36,7 +36,8 @@ class Scene:
         if self.companion:
             self._draw_companion(pen.at(WIDTH / 2, 0).sides()[self.side].at(112, DESK - 34, 0.47), pose)
         student, arms = pen.at(self.x, DESK), sleeve(self.look, self.setting)
-        draw_student(student, self.look, pose, expression, self.setting, turned=hidden == "turned")
+        shown = EXPRESSIONS["neutral"] if hidden else expression  # nothing peeps out beside the hand
+        draw_student(student, self.look, pose, shown, self.setting, turned=hidden == "turned")
         draw_desk(pen, self.setting)
         dx, dy, size, tilt = self.place
         before = student.at(pose.body + dx, dy, size, tilt).sides()[self.side]

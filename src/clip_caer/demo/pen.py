@@ -11,8 +11,8 @@ SCALE = 3  # pictures are drawn this many times too large and averaged down: smo
 Colour = tuple[int, ...]  # red, green, blue, and maybe opacity; 0–255 each
 
 _T = np.linspace(0, 1, 6, endpoint=False)
-_CATMULL_ROM = np.stack(
-    [-_T + 2 * _T**2 - _T**3, 2 - 5 * _T**2 + 3 * _T**3, _T + 4 * _T**2 - 3 * _T**3, -(_T**2) + _T**3], axis=1
+_CATMULL_ROM = 0.5 * np.stack(
+    [-_T + 2 * _T**2 - _T**3, 2 - 5 * _T**2 + 3 * _T**3, _T + 4 * _T**2 - 3 * _T**3, _T**3 - _T**2], axis=1
 )
 _ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
@@ -20,7 +20,7 @@ _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 def shade(colour: Colour, factor: float) -> Colour:
     """Darker for a factor below 1, lighter above."""
-    return tuple(int(np.clip(value * factor, 0, 255)) for value in colour[:3])
+    return tuple(min(255, int(value * factor)) for value in colour[:3])
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
@@ -92,6 +92,7 @@ def _smooth(points: ArrayLike, closed: bool) -> np.ndarray:
     """Catmull-Rom curve through points [N, 2], 6 points a piece."""
     points = np.asarray(points, dtype=float)
     before, after = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
-    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, points, after]), 4, axis=0)
-    curve = np.swapaxes(windows @ _CATMULL_ROM.T / 2, 1, 2).reshape(-1, 2)
+    padded = np.concatenate([before, points, after])
+    windows = padded[np.arange(len(padded) - 3)[:, None] + np.arange(4)]
+    curve = (_CATMULL_ROM @ windows).reshape(-1, 2)
     return curve if closed else np.concatenate([curve, points[-1:]])
