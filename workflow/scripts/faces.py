@@ -11,10 +11,8 @@ from clip_caer.shards import Shard, shard_faces
 from job import job, recorded
 
 params, given, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
-with (
-    job(snakemake),
-    recorded(snakemake, snakemake.output.record, "", wildcards.fp, shard=int(wildcards.shard)) as record,
-):
+run_key, number = f"faces@{wildcards.fp}", int(wildcards.shard)
+with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard=number) as record:
     frames = Path(given.frames) if given.frames else None
     shard = Shard(
         pl.read_parquet(given.shard), pl.read_parquet(given.boxes), Path(params.folder), frames, params.frame_count

@@ -6,10 +6,8 @@ from clip_caer.frames import extract_shard, find_ffmpeg
 from job import job, recorded
 
 params, wildcards = snakemake.params, snakemake.wildcards
-with (
-    job(snakemake),
-    recorded(snakemake, snakemake.output.record, "", wildcards.fp, shard=int(wildcards.shard)) as record,
-):
+run_key, number = f"frames@{wildcards.fp}", int(wildcards.shard)
+with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard=number) as record:
     shard = pl.read_parquet(snakemake.input.shard)
     ffmpeg = find_ffmpeg(params.ffmpeg)
     clips = extract_shard(shard, params.folder, snakemake.output.frames, params.frame_count, ffmpeg)
