@@ -7,16 +7,14 @@ import polars as pl
 from clip_caer.errors import UserError
 
 
-def usable_clips(
-    clips: pl.DataFrame, headers: Iterable[tuple[dict[str, str], dict[str, str]]], max_damaged: float
-) -> pl.DataFrame:
+def usable_clips(clips: pl.DataFrame, found_damaged: Iterable[dict[str, str]], max_damaged: float) -> pl.DataFrame:
     """clip_id, status and message of every clip of the index, after all that was tried with it.
 
-    headers: of every feature file, ({clip id: sha256} of its clips, {clip id: message} of the damaged ones).
+    found_damaged: {clip id: message} of the damaged clips of each cache file.
     Raises UserError that lists the damaged clips if they are more than `max_damaged`, a share in 0–1.
     """
     damaged = dict(clips.filter(pl.col("status") == "damaged").select("clip_id", "message").iter_rows())
-    for _, messages in headers:
+    for messages in found_damaged:
         damaged |= messages
     table = clips.select("clip_id").with_columns(
         pl.col("clip_id").replace_strict(damaged, default=None, return_dtype=pl.String).alias("message")

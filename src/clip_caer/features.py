@@ -1,6 +1,5 @@
 """The feature store: CLIP features of one view, one file a shard, that cannot be taken for something else."""
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,18 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from clip_caer.errors import UserError
-from clip_caer.files import atomic
+from clip_caer.store import open_tensors, refusal, save_tensors
 from clip_caer.video import Damaged
 
 if TYPE_CHECKING:
     from clip_caer.encoder import ImageEncoder
 
-FORMAT = "clip-caer features 1"
 VARIANTS = {"identity": lambda crop: crop, "hflip": lambda crop: crop[:, ::-1]}
+FORMAT = {"format": "clip-caer features 1", "variants": list(VARIANTS)}
 
 Crops = list[np.ndarray | None]  # of one clip, in the order of its frames; None where the view shows nothing (no face)
 
@@ -76,7 +73,7 @@ def encode_clips(
     batch: crops encoded at once.
     """
     width, done, damaged, features, found = encoder.width, [], {}, [], []
-    for (clip_id, sha256), crops in _read_ahead(clips, lambda clip: load(clip[0])):
+    for (clip_id, sha256), crops in read_ahead(clips, lambda clip: load(clip[0])):
         try:
             crops = crops.result()
         except Damaged as damage:
@@ -100,18 +97,8 @@ def encode_clips(
 
 def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view: str) -> None:
     """Write one shard: the tensors, and a header that says what they are of."""
-    header = {
-        "format": FORMAT,
-        "fingerprint": fingerprint,
-        "view": view,
-        "variants": list(VARIANTS),
-        "clips": table.clips,
-        "damaged": table.damaged,
-    }
-    with atomic(path) as temporary:
-        # one key: safetensors writes several in any order, and equal features must give equal bytes
-        metadata = {"header": json.dumps(header, sort_keys=True)}
-        save_file({"features": table.features, "found": table.found}, temporary, metadata=metadata)
+    header = {"fingerprint": fingerprint, "view": view, "clips": table.clips, "damaged": table.damaged, **FORMAT}
+    save_tensors({"features": table.features, "found": table.found}, header, path)
 
 
 def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> FeatureTable:
@@ -120,7 +107,7 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
     Raises UserError that names the file if it is cut short, has another fingerprint, view, format or set of variants
     than expected, holds other rows than its header says, or values that are not finite.
     """
-    parts = [_read_shard(Path(path), fingerprint, view) for path in paths]
+    parts = [_read_shard(path, fingerprint, view) for path in paths]
     return FeatureTable.of(
         [clip for part in parts for clip in part.clips],
         torch.cat([part.features for part in parts]),
@@ -129,42 +116,23 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
     )
 
 
-def read_clips(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
-    """From the header of a shard alone: {clip id: sha256} of its clips, {clip id: message} of the damaged ones."""
-    with _open(Path(path)) as shard:
-        header = json.loads(shard.metadata()["header"])
-    return {clip_id: sha256 for clip_id, sha256, _ in header["clips"]}, header["damaged"]
+def read_damaged(path: str | Path) -> dict[str, str]:
+    """Clip id → message of the damaged clips of a shard, from its header alone."""
+    return open_tensors(path)[1]["damaged"]
 
 
-def _read_shard(path: Path, fingerprint: str, view: str) -> FeatureTable:
-    with _open(path) as shard:
-        header = json.loads((shard.metadata() or {}).get("header", "{}"))
-        expected = {"format": FORMAT, "fingerprint": fingerprint, "view": view, "variants": list(VARIANTS)}
-        for key, value in expected.items():
-            if header.get(key) != value:
-                raise _refuse(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
-        features, found = shard.get_tensor("features"), shard.get_tensor("found")
-    clips = header["clips"]
-    rows = sum(length for _, _, length in clips)
+def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
+    shard, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
+    features, found = shard.get_tensor("features"), shard.get_tensor("found")
+    rows = sum(length for _, _, length in header["clips"])
     if not len(features) == len(found) == rows:
-        raise _refuse(path, f"it holds {len(features)} rows, its header says {rows}")
+        raise refusal(path, f"it holds {len(features)} rows, its header says {rows}")
     if not features.isfinite().all():
-        raise _refuse(path, "it holds values that are not finite")
-    return FeatureTable.of(clips, features, found, header["damaged"])
+        raise refusal(path, "it holds values that are not finite")
+    return FeatureTable.of(header["clips"], features, found, header["damaged"])
 
 
-def _open(path: Path) -> safe_open:
-    try:
-        return safe_open(path, "pt")
-    except (SafetensorError, OSError) as error:
-        raise _refuse(path, str(error)) from error
-
-
-def _refuse(path: Path, why: str) -> UserError:
-    return UserError(f"{path}: this feature file cannot be used: {why}. Delete it and start again; it is rebuilt.")
-
-
-def _read_ahead(items: Iterable, load: Callable, depth: int = 2) -> Iterator[tuple[tuple[str, str], Future]]:
+def read_ahead(items: Iterable, load: Callable, depth: int = 2) -> Iterator[tuple[tuple[str, str], Future]]:
     """(item, future of load(item)), with the next `depth` items being loaded in a thread: memory stays bounded."""
     with ThreadPoolExecutor(1) as reader:
         pending: deque = deque()

@@ -52,7 +52,8 @@ class TextEncoder(nn.Module):
         super().__init__()
         tower = getattr(clip, "text", clip)  # open_clip keeps the tower in `text` for some models
         self.embedding, self.transformer = tower.token_embedding, tower.transformer
-        self.positions, self.mask = tower.positional_embedding, tower.attn_mask
+        self.positions = tower.positional_embedding
+        self.register_buffer("mask", tower.attn_mask, persistent=False)
         self.norm, self.projection = tower.ln_final, tower.text_projection
         self.requires_grad_(False)
 

@@ -1,0 +1,41 @@
+"""Tensors in files that say what they are of, and cannot be taken for something else."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from clip_caer.errors import UserError
+from clip_caer.files import atomic
+
+
+def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any], path: str | Path) -> None:
+    """Write a safetensors file with a header of JSON values, atomically. Equal content gives equal bytes."""
+    # one key: safetensors writes several in any order
+    with atomic(path) as temporary:
+        save_file(dict(tensors), temporary, metadata={"header": json.dumps(header, sort_keys=True)})
+
+
+def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str, Any]]:
+    """An open safetensors file, whose tensors are read when asked for, and its header.
+
+    Raises UserError that names the file if it is cut short, or if its header has not the `expected` values.
+    """
+    try:
+        file = safe_open(path, "pt")
+        header = json.loads((file.metadata() or {}).get("header", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise refusal(path, str(error)) from error
+    for key, value in expected.items():
+        if header.get(key) != value:
+            raise refusal(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
+    return file, header
+
+
+def refusal(path: str | Path, why: str) -> UserError:
+    """The error that says why a cached file is not used."""
+    return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")
