@@ -45,7 +45,8 @@ CLASSES = {
 VIEWS = ("context", "face")
 LEAST = 3  # clips of a class, and students
 RATE = 12  # frames a second
-_DEMO, _PLANS, _STUDENTS, _CLIPS = 1, 0, 1, 2  # how seeds begin
+_DEMO = 1  # how all seeds begin
+_PLANS, _STUDENTS, _CLIPS = 0, 1, 2  # what follows the demo's seed
 
 
 class Clip(NamedTuple):
@@ -79,7 +80,9 @@ class Clip(NamedTuple):
         return " then ".join(seen) or "none"
 
 
-def make_demo(folder: Path, students: int = 30, clips: int = 180, seed: int = 1, *, ffmpeg: str, workers: int = 1):
+def make_demo(
+    folder: Path, students: int = 30, clips: int = 180, seed: int = 1, *, ffmpeg: str, workers: int = 1
+) -> None:
     """Write videos/{setting}/{student}/{number}.mp4, clips.csv (the sheet) and demo_truth.json to `folder`.
 
     ffmpeg: path of the program. demo_truth.json: the best UAR (0–1) for every set of views, by their sorted names:
