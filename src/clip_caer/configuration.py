@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 
 from clip_caer.errors import UserError, reject
 
-OVERRIDES = ("text", "prompts", "temporal", "train")  # the sections that an ablation may change
+OVERRIDES = ("encoder", "text", "prompts", "temporal", "fusion", "adapter", "train")  # what an ablation may change
 
 
 def complete(config: Mapping, schema_path: str | Path) -> dict:
@@ -30,9 +30,10 @@ def complete(config: Mapping, schema_path: str | Path) -> dict:
     return filled
 
 
-def ablation_settings(config: Mapping, name: str) -> dict[str, dict]:
-    """The sections text, prompts, temporal and train as this ablation has them."""
-    return {section: merge(config[section], config["ablations"][name].get(section, {})) for section in OVERRIDES}
+def ablation_settings(config: Mapping, name: str) -> dict[str, Any]:
+    """What an ablation may change, as this ablation has it."""
+    changes = {key: value for key, value in config["ablations"][name].items() if key in OVERRIDES}
+    return merge({key: config[key] for key in OVERRIDES}, changes)
 
 
 def merge(base: Mapping, change: Mapping) -> dict:

@@ -9,6 +9,7 @@ import torch
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.errors import UserError
+from clip_caer.files import read_json
 
 import open_clip  # isort: skip
 
@@ -51,6 +52,14 @@ def load_clip(model: str, pretrained: str | None, precision: str = "fp32", devic
     return clip.eval().requires_grad_(False)
 
 
+def image_size(model: str) -> int:
+    """Side in pixels of the pictures that a model's image tower takes, told without its weights."""
+    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
+    config = read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
+    size = config["vision_cfg"]["image_size"]
+    return size[0] if isinstance(size, list) else size
+
+
 def load_tokenizer(model: str):
     """The tokenizer of a model: texts → int64 [texts, context length]."""
     return open_clip.get_tokenizer(model)
@@ -80,10 +89,10 @@ def _is_torchscript(path: str) -> bool:
 class ImageEncoder:
     """CLIP's image tower with its own preprocessing (mean and deviation; the crops come at its size).
 
-    The original leaves CLIP's mean and deviation out; here they belong to the encoder.
+    normalise: `clip`; `none` leaves mean and deviation out, as the original does.
     """
 
-    def __init__(self, clip: torch.nn.Module):
+    def __init__(self, clip: torch.nn.Module, normalise: str = "clip"):
         self.clip = clip
         weight = next(clip.visual.parameters())
         self.device, self.dtype = weight.device, weight.dtype
@@ -92,7 +101,9 @@ class ImageEncoder:
         self.width: int = clip.visual.output_dim
         self.mean, self.std = (
             torch.tensor(values, device=self.device).view(1, 3, 1, 1) * 255
-            for values in (clip.visual.image_mean, clip.visual.image_std)
+            for values in (
+                (clip.visual.image_mean, clip.visual.image_std) if normalise == "clip" else ((0.0,) * 3, (1.0,) * 3)
+            )
         )
 
     @torch.inference_mode()

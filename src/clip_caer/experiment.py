@@ -1,16 +1,32 @@
-"""One run: the clips of a role with their features, and the model that an ablation describes."""
+"""One run: the clips of a role with what is cached of them, and the model that an ablation describes."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 import torch
 
+from clip_caer.clips import Clips, CropClips, FeatureClips
+from clip_caer.crop_store import CropTable
 from clip_caer.encoder import load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable
-from clip_caer.model import ClipCaer
+from clip_caer.features import FeatureTable, read_features
+from clip_caer.finetuning import EndToEnd, unfreeze
+from clip_caer.model import ClipCaer, learned
 from clip_caer.prompts import PromptLearner, class_texts
-from clip_caer.training import Clips
+
+REGIMES = {"frozen": (read_features, FeatureClips), "finetuned": (CropTable, CropClips)}
+
+
+def open_stores(
+    regime: str, paths: Mapping[str, Sequence[str]], fingerprints: Mapping[str, str]
+) -> dict[str, FeatureTable | CropTable]:
+    """The caches that a regime learns from, by view: features for `frozen`, crops for `finetuned`.
+
+    paths: the files of each view. Raises UserError for a file that is not what its fingerprint says.
+    """
+    read, _ = REGIMES[regime]
+    return {view: read(files, fingerprints[view], view) for view, files in paths.items()}
 
 
 def clips_of_roles(clips: pl.DataFrame, split: pl.DataFrame, roles: Sequence[str]) -> pl.DataFrame:
@@ -19,46 +35,63 @@ def clips_of_roles(clips: pl.DataFrame, split: pl.DataFrame, roles: Sequence[str
     return clips.drop("role").join(given, on="clip_id", how="inner", maintain_order="left")
 
 
-def with_features(clips: pl.DataFrame, tables: Mapping[str, FeatureTable], classes: Sequence[str]) -> Clips:
-    """Clips ready for the model. Raises UserError if a feature is missing, or of other data than the index lists."""
-    for view, table in tables.items():
+def with_stores(
+    clips: pl.DataFrame, stores: Mapping[str, FeatureTable | CropTable], classes: Sequence[str], regime: str
+) -> Clips:
+    """Clips ready for the model. Raises UserError if a cache misses one, or is of other data than the index lists."""
+    for view, table in stores.items():
         cached = dict(zip(table.clip_ids, table.sha256, strict=True))
         for clip_id, sha256 in clips.select("clip_id", "sha256").iter_rows():
             if cached.get(clip_id) != sha256:
-                why = "was made from other data than the index lists" if clip_id in cached else "is missing"
-                raise UserError(
-                    f"the {view} feature of clip {clip_id!r} {why}. Delete results/features and start again."
-                )
+                why = "is of other data than the index lists" if clip_id in cached else "is missing"
+                raise UserError(f"the {view} view of clip {clip_id!r} {why}. Delete the cache and start again.")
     number = {name: k for k, name in enumerate(classes)}
-    return Clips(
-        {view: table.select(clips["clip_id"].to_list()) for view, table in tables.items()},
+    _, clips_of_regime = REGIMES[regime]
+    return clips_of_regime(
+        {view: table.select(clips["clip_id"].to_list()) for view, table in stores.items()},
         torch.tensor([number[label] for label in clips["label"]], dtype=torch.long),
     )
 
 
-def model_builder(clip: Mapping, settings: Mapping, text_file: str | None) -> Callable[[], ClipCaer]:
+def model_builder(
+    clip: Mapping, settings: Mapping, text_file: str | None, device: str
+) -> Callable[[], ClipCaer | EndToEnd]:
     """A function that builds the untrained model of an ablation; CLIP is loaded once, here.
 
-    clip: model and pretrained. settings: views, classes, and the sections text, prompts, temporal, train.
+    clip: the section encoder. settings: the ablation's views, classes, text, prompts, temporal, fusion, adapter, train.
     """
     texts = class_texts(settings["classes"], settings["text"]["kind"], text_file)
     model, tokenizer = load_clip(clip["model"], clip["pretrained"]), load_tokenizer(clip["model"])
-    width = model.visual.output_dim
-    model.visual = None  # only the text tower learns from here on
-    temporal = settings["temporal"] | {"segments": settings["train"]["segments"]}
+    visual, model.visual = model.visual, None  # each build has an image tower of its own, if any
+    temporal = {key: value for key, value in settings["temporal"].items() if key != "shared"}
+    temporal["segments"] = settings["train"]["segments"]
 
-    def build() -> ClipCaer:
-        return ClipCaer(
-            settings["views"], width, PromptLearner(model, tokenizer, texts, **settings["prompts"]), temporal
+    def build() -> ClipCaer | EndToEnd:
+        caer = ClipCaer(
+            settings["views"],
+            visual.output_dim,
+            PromptLearner(model, tokenizer, texts, **settings["prompts"]),
+            temporal,
+            settings["temporal"]["shared"],
+            settings["fusion"],
+            settings["adapter"],
         )
+        if settings["train"]["regime"] == "frozen":
+            return caer.to(device)
+        tower = copy.deepcopy(visual)
+        unfreeze(tower, settings["train"]["encoder_blocks"], settings["train"]["lora_rank"])
+        tower.set_grad_checkpointing(settings["train"]["grad_checkpointing"])
+        normalise = clip["normalise"] == "clip"
+        mean, std = (visual.image_mean, visual.image_std) if normalise else ((0.0,) * 3, (1.0,) * 3)
+        return EndToEnd(tower, caer, mean, std).to(device)
 
     return build
 
 
-def load_learned(model: ClipCaer, learned: Mapping[str, torch.Tensor]) -> ClipCaer:
+def load_learned(model: ClipCaer | EndToEnd, tensors: Mapping[str, torch.Tensor]) -> ClipCaer | EndToEnd:
     """Put the learned tensors of a run into a freshly built model. Raises UserError if they are not of such a model."""
-    expected = {name: tensor.shape for name, tensor in model.learned().items()}
-    if expected != {name: tensor.shape for name, tensor in learned.items()}:
+    expected = {name: tensor.shape for name, tensor in learned(model).items()}
+    if expected != {name: tensor.shape for name, tensor in tensors.items()}:
         raise UserError("the weights are of a model with other settings. Delete the run's folder and start again.")
-    model.load_state_dict(learned, strict=False)
+    model.load_state_dict(tensors, strict=False)
     return model

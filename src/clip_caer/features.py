@@ -116,11 +116,6 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
     )
 
 
-def read_damaged(path: str | Path) -> dict[str, str]:
-    """Clip id → message of the damaged clips of a shard, from its header alone."""
-    return open_tensors(path)[1]["damaged"]
-
-
 def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
     shard, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
     features, found = shard.get_tensor("features"), shard.get_tensor("found")

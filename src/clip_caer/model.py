@@ -63,30 +63,97 @@ class TemporalEncoder(nn.Module):
         return x[:, 0]
 
 
+class Adapter(nn.Module):
+    """A residual bottleneck on frame features (CLIP-Adapter's design): at first it changes nothing."""
+
+    def __init__(self, width: int, bottleneck: int):
+        super().__init__()
+        self.down, self.up = nn.Linear(width, bottleneck), nn.Linear(bottleneck, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[..., D] → [..., D]."""
+        return x + self.up(nn.functional.relu(self.down(x)))
+
+
+class ConcatFusion(nn.Linear):
+    """Views one after the other, projected to D; the original's fusion."""
+
+    def __init__(self, views: int, width: int):
+        super().__init__(views * width, width)
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → [B, D]."""
+        return super().forward(seen.flatten(1))
+
+
+class SumFusion(nn.Module):
+    """Sum of the views' unit vectors: with cosine logits, the sum of their logits up to the scale of a clip."""
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → [B, D]."""
+        return nn.functional.normalize(seen, dim=-1).sum(1)
+
+
+class AttentionFusion(nn.Module):
+    """Weighted sum of the views, by a learned score of each."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm, self.score = nn.LayerNorm(width), nn.Linear(width, 1)
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → [B, D]."""
+        return (self.score(self.norm(seen)).softmax(dim=1) * seen).sum(1)
+
+
 class ClipCaer(nn.Module):
     """Logits from frame features of one or several views.
 
-    width: of CLIP's embedding, D. temporal: arguments of TemporalEncoder. One view needs no fusion; several are
-    concatenated and projected to D.
+    width: of CLIP's embedding, D. temporal: arguments of TemporalEncoder. shared: one temporal encoder for all views.
+    fusion: concat | sum | attention, for several views; one view needs none. adapter: width of the bottleneck on the
+    frame features, 0 for none.
     """
 
-    def __init__(self, views: Sequence[str], width: int, prompts: PromptLearner, temporal: Mapping):
+    def __init__(
+        self,
+        views: Sequence[str],
+        width: int,
+        prompts: PromptLearner | None,
+        temporal: Mapping,
+        shared: bool = False,
+        fusion: str = "concat",
+        adapter: int = 0,
+    ):
         super().__init__()
         self.views = list(views)
         self.prompts = prompts
-        self.temporal = nn.ModuleDict({view: TemporalEncoder(width, **temporal) for view in views})
-        self.fusion = nn.Linear(len(views) * width, width) if len(views) > 1 else nn.Identity()
+        encoders = [TemporalEncoder(width, **temporal) for _ in views[: 1 if shared else None]]
+        self.temporal = nn.ModuleDict(dict(zip(views, encoders * (len(views) if shared else 1), strict=True)))
+        kinds = {
+            "concat": lambda: ConcatFusion(len(views), width),
+            "sum": SumFusion,
+            "attention": lambda: AttentionFusion(width),
+        }
+        self.fusion = kinds[fusion]() if len(views) > 1 else nn.Flatten()
+        self.adapter = Adapter(width, adapter) if adapter else nn.Identity()
 
     def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Features [B, T, D] and found bool [B, T] of each view → video features, L2-normalised, [B, D]."""
-        seen = [self.temporal[view](features[view], found[view]) for view in self.views]
-        return nn.functional.normalize(self.fusion(torch.cat(seen, dim=-1)), dim=-1)
+        seen = [self.temporal[view](self.adapter(features[view]), found[view]) for view in self.views]
+        return nn.functional.normalize(self.fusion(torch.stack(seen, dim=1)), dim=-1)
 
     def forward(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """→ logits [B, K]."""
         return SCALE * self.video(features, found) @ self.prompts().T
 
-    def learned(self) -> dict[str, torch.Tensor]:
-        """Every tensor that training changes, by name: what a run has to keep. CLIP itself is not in it."""
-        learned = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        return {name: tensor.detach() for name, tensor in self.state_dict().items() if name in learned}
+    def parts(self) -> dict[str, nn.Module]:
+        """What learns, by the names of the learning rates."""
+        return {"temporal": self.temporal, "fusion": self.fusion, "prompts": self.prompts, "adapter": self.adapter}
+
+
+def learned(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Every tensor that training changes, by name: what a run has to keep. A frozen CLIP is not in it."""
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: tensor.detach() for name, tensor in model.state_dict().items() if name in names}

@@ -27,6 +27,7 @@ class Shard:
     table: of index/shards. boxes: of index/boxes. dataset_folder: where `source` is relative to.
     frames_folder: decoded frames of the shard; None for a dataset of frames, which is read in place.
     count: frames used of each clip; None for all.
+    order: `numeric`; `text` sorts frames by name, 1, 10, 11, …, 2, as the original does.
     """
 
     table: pl.DataFrame
@@ -34,6 +35,7 @@ class Shard:
     dataset_folder: Path
     frames_folder: Path | None
     count: int | None
+    order: str = "numeric"
 
     @cached_property
     def damaged(self) -> dict[str, str]:
@@ -48,9 +50,15 @@ class Shard:
         """Rows of the sound clips."""
         return [clip for clip in self.table.iter_rows(named=True) if clip["clip_id"] not in self.damaged]
 
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """(clip id, sha256 of its data) of the sound clips."""
+        return [(clip["clip_id"], clip["sha256"]) for clip in self.clips]
+
     def files(self, clip: Mapping[str, Any]) -> list[tuple[int, Path]]:
-        """Frame numbers and pictures of a clip."""
-        return clip_files(clip, self.dataset_folder, self.frames_folder, self.count)
+        """Frame numbers and pictures of a clip, in order."""
+        files = clip_files(clip, self.dataset_folder, self.frames_folder, self.count)
+        return sorted(files, key=lambda file: file[1].name) if self.order == "text" else files
 
     def pictures(self, clip: Mapping[str, Any]) -> Iterator[np.ndarray]:
         """The frames of a clip, one by one, uint8 [H, W, 3] RGB. Raises Damaged."""
@@ -89,7 +97,8 @@ def crop_loader(
     given = person_boxes(shard.boxes)
 
     def load(clip_id: str) -> list[np.ndarray | None]:
-        of_clip = faces_of.get((clip_id,), faces.clear())
+        frames = pl.DataFrame({"frame": [number for number, _ in shard.files(clips[clip_id])]})
+        of_clip = frames.join(faces_of.get((clip_id,), faces.clear()), on="frame", how="left", maintain_order="left")
         return view_crops(view, settings, shard.pictures(clips[clip_id]), of_clip, size, given.get(clip_id))
 
     return load

@@ -36,6 +36,11 @@ def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str
     return file, header
 
 
+def read_damaged(path: str | Path) -> dict[str, str]:
+    """Clip id → message of the damaged clips of a shard of features or crops, from its header alone."""
+    return open_tensors(path)[1]["damaged"]
+
+
 def refusal(path: str | Path, why: str) -> UserError:
     """The error that says why a cached file is not used."""
     return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")

@@ -1,135 +1,184 @@
-"""Training of one model on cached features, and its predictions."""
+"""Training of one model, and its predictions.
+
+Every draw of a step follows from the seed and the number of the step, so a run that was killed goes on as if nothing
+had happened, from what it kept at the end of its last epoch.
+"""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import BatchSampler, RandomSampler
 
+from clip_caer.clips import Clips
 from clip_caer.errors import UserError
 from clip_caer.evaluation import confusion_matrix, uar, war
-from clip_caer.features import FeatureTable
-from clip_caer.model import ClipCaer
-from clip_caer.segments import centre_frames, draw_frames
+from clip_caer.fingerprints import fingerprint
+from clip_caer.losses import make_loss
+from clip_caer.model import learned
+from clip_caer.store import open_tensors, save_tensors
+
+Model = nn.Module  # ClipCaer or EndToEnd: takes the inputs that its Clips draw; has parts()
 
 
-@dataclass(frozen=True)
-class Clips:
-    """The clips of one role: their features in each view (same clips, same order) and their labels, int64 [clips]."""
-
-    features: Mapping[str, FeatureTable]
-    labels: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def length(self) -> torch.Tensor:
-        """Frames of each clip, int64 [clips]; every view has the same."""
-        return next(iter(self.features.values())).length
-
-    def batch(self, clips: torch.Tensor, frames: torch.Tensor, variant: torch.Tensor) -> tuple[dict, dict]:
-        """Features float32 [B, T, D] and found mask bool [B, T] of each view.
-
-        clips: int64 [B]. frames: int64 [B, T], from 0. variant: int64 [B]; the same for all views.
-        """
-        features, found = {}, {}
-        for view, table in self.features.items():
-            rows = table.start[clips, None] + frames
-            features[view] = table.features[rows, variant[:, None]].float()
-            found[view] = table.found[rows]
-        return features, found
-
-
-@dataclass(frozen=True)
+@dataclass
 class Trained:
-    """What training leaves: the best epoch's learned tensors, the curves, and which epoch that was (from 1)."""
+    """The best epoch's learned tensors, the curves so far, and which epoch was the best (from 1)."""
 
-    learned: dict[str, torch.Tensor]
-    history: list[dict[str, float]]
-    best_epoch: int
+    learned: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def add(self, epoch: dict[str, float], model: Model) -> None:
+        """Take in an epoch; keep its tensors if it has the best UAR so far, and of equal ones the lower loss."""
+        self.history.append(epoch)
+        best = self.history[self.best_epoch - 1] if self.best_epoch else None
+        if best is None or (epoch["val/uar"], -epoch["val/loss"]) > (best["val/uar"], -best["val/loss"]):
+            self.best_epoch = len(self.history)
+            self.learned = {name: tensor.clone() for name, tensor in learned(model).items()}
 
 
-def train(build: Callable[[], ClipCaer], train_clips: Clips, val_clips: Clips, settings: Mapping, seed: int) -> Trained:
-    """Train a model; keep the epoch with the best UAR on the validation role (the earlier and lower loss if equal).
+def train(
+    build: Callable[[], Model],
+    train_clips: Clips,
+    val_clips: Clips,
+    classes: int,
+    settings: Mapping,
+    seed: int,
+    keep: Path | None = None,
+) -> Trained:
+    """Train a model, and choose the epoch by UAR on the validation role; the original chooses it on the test list.
 
     build: makes the model; called after the seed is set. settings: the `train` section of the config.
-    The original keeps the epoch that is best on the test list.
+    keep: a file for the state at the end of each epoch; if it holds that of an earlier try with the same settings, seed
+    and clips, training goes on from there and ends with the same weights as without the interruption.
     Raises UserError when the loss is no longer finite.
     """
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
     model = build()
+    device = next(model.parameters()).device
     optimizer = make_optimizer(model, settings)
-    sampler = BatchSampler(RandomSampler(range(len(train_clips)), generator=generator), settings["batch"], False)
-    schedule = make_schedule(optimizer, settings["schedule"], settings["epochs"] * len(sampler))
-    history, best, learned = [], (-1.0, -math.inf), {}
-    for epoch in range(1, settings["epochs"] + 1):
+    loss_of = make_loss(train_clips.labels, classes, settings["loss"]).to(device)
+    batches = math.ceil(len(train_clips.labels) / settings["batch"])
+    identity = fingerprint(settings, seed, train_clips.labels.tolist(), val_clips.labels.tolist())
+    trained = _restore(keep, identity, model, optimizer) if keep and keep.exists() else Trained()
+    for epoch in range(len(trained.history) + 1, settings["epochs"] + 1):
         model.train()
-        losses = []
-        for clips in map(torch.tensor, sampler):
-            frames = draw_frames(train_clips.length[clips], settings["segments"], generator)
-            variant = torch.randint(0, 2, (len(clips),), generator=generator)
-            logits = model(*train_clips.batch(clips, frames, variant))
-            loss = nn.functional.cross_entropy(logits, train_clips.labels[clips])
-            if not loss.isfinite():
+        total = 0.0
+        order = torch.randperm(len(train_clips.labels), generator=_generator(seed, epoch, 0))
+        for number, clips in enumerate(order.split(settings["batch"]), start=1):
+            step = (epoch - 1) * batches + number - 1
+            factor = schedule(settings["schedule"], step / (batches * settings["epochs"]))
+            for group in optimizer.param_groups:
+                group["lr"] = factor * settings["lr"][group["name"]]
+            torch.manual_seed(_seed(seed, epoch, number))  # for dropout
+            inputs = train_clips.draw(clips, settings, _generator(seed, epoch, number))
+            loss = _step(model, optimizer, loss_of, inputs, train_clips.labels[clips], settings, device)
+            if not math.isfinite(loss):
                 raise UserError(
-                    f"training stopped: the loss is {loss.item()} in epoch {epoch} (seed {seed}). "
+                    f"training stopped: the loss is {loss} in epoch {epoch} (seed {seed}). "
                     "Lower train.lr, or look at the features of these clips."
                 )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item() * len(clips))
-        scores = validate(model, val_clips, settings["segments"])
+            total += loss * len(clips)
         lr = {f"lr/{group['name']}": group["lr"] for group in optimizer.param_groups}
-        history.append({"epoch": epoch, "train/loss": sum(losses) / len(train_clips), **scores, **lr})
-        if (scores["val/uar"], -scores["val/loss"]) > best:
-            best, best_epoch = (scores["val/uar"], -scores["val/loss"]), epoch
-            learned = {name: tensor.clone() for name, tensor in model.learned().items()}
-    return Trained(learned, history, best_epoch)
+        scores = validate(model, val_clips, settings)
+        trained.add({"epoch": epoch, "train/loss": total / len(order), **scores, **lr}, model)
+        if keep and epoch < settings["epochs"]:
+            _keep(keep, identity, model, optimizer, trained)
+    if keep:
+        keep.unlink(missing_ok=True)
+    return trained
 
 
-def make_optimizer(model: ClipCaer, settings: Mapping) -> torch.optim.Optimizer:
+def _step(model, optimizer, loss_of, inputs, labels, settings, device) -> float:
+    """One step of the optimiser, its gradient gathered over parts of the batch; the mean loss."""
+    optimizer.zero_grad()
+    total = 0.0
+    for part in torch.arange(len(labels)).tensor_split(min(settings["accumulate"], len(labels))):
+        shown, found = ({view: x[part].to(device) for view, x in tensors.items()} for tensors in inputs)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = model(shown, found)
+        loss = loss_of(logits.float(), labels[part].to(device)) * (len(part) / len(labels))
+        loss.backward()
+        total += loss.item()
+    if math.isfinite(total):
+        optimizer.step()
+    return total
+
+
+def make_optimizer(model: Model, settings: Mapping) -> torch.optim.Optimizer:
     """AdamW, or SGD with momentum 0.9 (the original's), with a learning rate for each part of the model."""
-    parts = {"temporal": model.temporal, "fusion": model.fusion, "prompts": model.prompts}
+    learning = {name: [p for p in part.parameters() if p.requires_grad] for name, part in model.parts().items()}
     groups = [
-        {"name": name, "lr": settings["lr"][name], "params": [p for p in part.parameters() if p.requires_grad]}
-        for name, part in parts.items()
+        {"name": name, "lr": settings["lr"][name], "params": params} for name, params in learning.items() if params
     ]
-    groups = [group for group in groups if group["params"]]
     if settings["optimizer"] == "sgd":
         return torch.optim.SGD(groups, momentum=0.9, weight_decay=settings["weight_decay"])
     return torch.optim.AdamW(groups, weight_decay=settings["weight_decay"])
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, name: str, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """Learning rate over `steps`: cosine to 0, × 0.1 at half and at three quarters (the original's), or constant."""
-    factor = {
-        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)),
-        "steps": lambda step: 0.1 ** ((step >= steps // 2) + (step >= steps * 3 // 4)),
-        "constant": lambda step: 1.0,
-    }
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor[name])
+def schedule(name: str, progress: float) -> float:
+    """Factor of the learning rate at `progress` (0-1): cosine to 0, × 0.1 at 1/2 and 3/4 (the original's), constant."""
+    if name == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    return 0.1 ** ((progress >= 0.5) + (progress >= 0.75)) if name == "steps" else 1.0
 
 
 @torch.inference_mode()
-def predict(model: ClipCaer, clips: Clips, segments: int, batch: int = 256) -> torch.Tensor:
+def predict(model: Model, clips: Clips, settings: Mapping) -> torch.Tensor:
     """Logits float32 [clips, K], from the middle frame of each segment, unflipped."""
     model.eval()
-    logits = []
-    for part in torch.arange(len(clips)).split(batch):
-        frames = centre_frames(clips.length[part], segments)
-        logits.append(model(*clips.batch(part, frames, torch.zeros_like(part))))
+    device, logits = next(model.parameters()).device, []
+    for part in torch.arange(len(clips.labels)).split(settings["batch"]):
+        shown, found = ({v: x.to(device) for v, x in tensors.items()} for tensors in clips.centre(part, settings))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits.append(model(shown, found).float().cpu())
     return torch.cat(logits)
 
 
-def validate(model: ClipCaer, clips: Clips, segments: int) -> dict[str, float]:
+def validate(model: Model, clips: Clips, settings: Mapping) -> dict[str, float]:
     """Loss, UAR and WAR on the validation role."""
-    logits = predict(model, clips, segments)
+    logits = predict(model, clips, settings)
     confusion = confusion_matrix(clips.labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
     loss = nn.functional.cross_entropy(logits, clips.labels).item()
     return {"val/loss": loss, "val/uar": float(uar(confusion)), "val/war": float(war(confusion))}
+
+
+def _seed(*numbers: int) -> int:
+    return int(fingerprint(*numbers), 16)
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_seed(*numbers))
+
+
+def _keep(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer, trained: Trained) -> None:
+    tensors = {f"model/{name}": tensor for name, tensor in learned(model).items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in trained.learned.items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"identity": identity, "history": trained.history, "best_epoch": trained.best_epoch}
+    save_tensors(tensors, header, path)
+
+
+def _restore(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer) -> Trained:
+    """Put a kept state back; an empty history if it is of another run, or damaged."""
+    try:
+        file, header = open_tensors(path, identity=identity)
+    except UserError:
+        return Trained()
+    parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
+    for key in file.keys():  # noqa: SIM118 (an open file, not a dict)
+        part, name = key.split("/", 1)
+        parts[part][name] = file.get_tensor(key)
+    model.load_state_dict(parts["model"], strict=False)
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in parts["optimizer"].items():
+        number, name = key.split("/")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return Trained(parts["best"], header["history"], header["best_epoch"])

@@ -11,15 +11,18 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 def face_crops(
-    pictures: Iterable[np.ndarray], faces: pl.DataFrame, size: int, margin: float, fit: str
+    pictures: Iterable[np.ndarray], faces: pl.DataFrame, size: int, margin: float, fit: str, missing: str
 ) -> list[np.ndarray | None]:
-    """The face in each picture, uint8 [size, size, 3]; None where no face was found.
+    """The face in each picture, uint8 [size, size, 3].
 
     pictures: the clip's frames. faces: rows of the faces table, one a picture, in the same order.
-    The original shows the whole picture where the face is missing.
+    missing: where no face was found: `mask` gives None; `frame` gives the whole picture, as the original does.
     """
-    boxes = faces.select(CORNERS).iter_rows()
-    return [face_view(picture, box, size, margin, fit) for picture, box in zip(pictures, boxes, strict=True)]
+    crops = []
+    for picture, box in zip(pictures, faces.select(CORNERS).iter_rows(), strict=True):
+        crop = face_view(picture, box, size, margin, fit)
+        crops.append(context_view(picture, None, size, fit) if crop is None and missing == "frame" else crop)
+    return crops
 
 
 def context_crops(

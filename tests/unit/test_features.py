@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable, encode_clips, read_damaged, read_features, write_features
+from clip_caer.features import FeatureTable, encode_clips, read_features, write_features
+from clip_caer.store import read_damaged
 from clip_caer.video import Damaged
 
 

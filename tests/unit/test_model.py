@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tiny_clip import save_random_clip
 
 from clip_caer.encoder import ImageEncoder, load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.model import ClipCaer, TemporalEncoder
+from clip_caer.model import ClipCaer, TemporalEncoder, learned
 from clip_caer.prompts import PromptLearner, class_texts
+from tiny_clip import save_random_clip
 
 TEXTS = ["a smiling face, a book in both hands", "a calm face", "a face that is turned away from the desk"]
 
@@ -85,8 +85,8 @@ def test_the_fused_model_gives_scaled_cosines(clip, tokenizer):
     video = model.video(features, found)
     torch.testing.assert_close(video.norm(dim=-1), torch.ones(5))
     torch.testing.assert_close(model(features, found), 100 * video @ model.prompts().T)
-    assert not any("text_encoder" in name for name in model.learned())
-    assert model.learned()["prompts.ctx"].shape == (4, 64)
+    assert not any("text_encoder" in name for name in learned(model))
+    assert learned(model)["prompts.ctx"].shape == (4, 64)
 
 
 def test_parameters_at_the_papers_size_are_as_published(clip):
@@ -107,7 +107,9 @@ def test_the_image_encoder_normalises_as_clip_does(clip):
     crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
     pixels = torch.from_numpy(crops).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clip.visual.image_mean, clip.visual.image_std))
-    torch.testing.assert_close(ImageEncoder(clip)(crops), clip.encode_image((pixels - mean) / std), rtol=1e-4, atol=1e-5)
+    expected = clip.encode_image((pixels - mean) / std)
+    torch.testing.assert_close(ImageEncoder(clip)(crops), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ImageEncoder(clip, "none")(crops), clip.encode_image(pixels), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -25,3 +25,14 @@ def test_drawn_frames_are_in_order_in_their_segment_and_reach_both_ends():
 def test_the_same_seed_draws_the_same_frames():
     draw = [draw_frames(torch.tensor([40]), 16, torch.Generator().manual_seed(s)).tolist() for s in (1, 1, 2)]
     assert draw[0] == draw[1] != draw[2]
+
+
+def test_head_is_the_originals_sampling():
+    """Of 31 frames the original's segments are one frame long: frames 0 to 15, always; of 33, two: frames 0 to 31."""
+    generator = torch.Generator().manual_seed(0)
+    assert (draw_frames(torch.tensor([31] * 50), 16, generator, "head") == torch.arange(16)).all()
+    frames = draw_frames(torch.tensor([33] * 300), 16, generator, "head")
+    assert (frames // 2 == torch.arange(16)).all()
+    assert frames.max() == 31
+    assert draw_frames(torch.tensor([3]), 5, generator, "head").tolist() == [[0, 1, 2, 2, 2]]
+    assert centre_frames(torch.tensor([3, 30]), 5, "head").tolist() == [[0, 1, 2, 2, 2], [3, 9, 15, 21, 27]]

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 
@@ -27,6 +28,15 @@ try:
     config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml"))
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+class Store(NamedTuple):
+    """A cache that runs learn from, and what it is made with."""
+
+    fp: str
+    kind: str  # features | crops
+    view: str
+    encoder: dict
 
 
 # ---- names ----
@@ -79,25 +89,44 @@ def content(path):
 DATASET = config["dataset"] | {"path": f"{RESULTS}/demo/clips.csv" if DEMO else config["dataset"]["path"]}
 DATASET_FOLDER = Path(DATASET["path"]).parent if HAS_VIDEOS else DATASET["path"]
 FRAME_COUNT = None if config["frames"]["count"] == "all" else config["frames"]["count"]
-CLIP = config["encoder"] | {
-    "model": clip_model(config["encoder"]["model"]),
-    "pretrained": locate(config["encoder"]["pretrained"]),
-}
-ENCODER = {key: value for key, value in config["encoder"].items() if key != "batch"}  # the batch changes no feature
 DETECTOR = config["faces"]["detector"]
 DETECTOR_WEIGHTS = locate(config["faces"]["weights"]) or f"{RESULTS}/weights/{WEIGHTS[DETECTOR]}"
-CLIP_WEIGHTS = fingerprint(content(CLIP["model"]), content(CLIP["pretrained"]))
 SOURCE = fingerprint(DATASET["reader"], DATASET["path"], DATASET["shards"], config["demo"] if DEMO else None)
 FP = {"frames": fingerprint(SOURCE, config["frames"]["count"], CODE["frames"])}
 FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["faces"]["weights"])), CODE["faces"])
-FP |= {
-    view: fingerprint(FP["faces"], config["views"][view], ENCODER, CLIP_WEIGHTS, CODE["features"])
-    for view in config["views"]
+
+
+def encoder_of(ablation):
+    """The section encoder of an ablation, with its files located; without the batch, which changes no feature."""
+    encoder = {key: value for key, value in ablation_settings(config, ablation)["encoder"].items() if key != "batch"}
+    return encoder | {"model": clip_model(encoder["model"]), "pretrained": locate(encoder["pretrained"])}
+
+
+def clip_weights(ablation):
+    encoder = encoder_of(ablation)
+    return [content(encoder["model"]), content(encoder["pretrained"])]
+
+
+def store_of(ablation, view):
+    """What an ablation learns from in a view: a cache of features, or of crops if its image encoder learns too."""
+    encoder = encoder_of(ablation)
+    crops = fingerprint(FP["faces"], config["views"][view], config["frames"]["order"], encoder["model"])
+    if ablation_settings(config, ablation)["train"]["regime"] == "finetuned":
+        return Store(fingerprint(crops, CODE["crops"]), "crops", view, encoder)
+    fp = fingerprint(crops, encoder, clip_weights(ablation), CODE["features"])
+    return Store(fp, "features", view, encoder)
+
+
+STORES = {
+    (ablation, view): store_of(ablation, view)
+    for ablation in ABLATIONS
+    for view in config["ablations"][ablation]["views"]
 }
+STORE = {store.fp: store for store in STORES.values()}
 
 
 wildcard_constraints:
-    fp="|".join(FP.values()),  # files of another setting are kept, but never made anew
+    fp="|".join([*FP.values(), *STORE]),  # files of another setting are kept, but never made anew
 
 
 # ---- paths ----
@@ -107,16 +136,22 @@ def shard_files(folder, suffix):
     return [f"{RESULTS}/{folder}/{shard}{suffix}" for shard in SHARDS]
 
 
-def feature_files(view):
-    return shard_files(f"features/{FP[view]}/{view}", ".safetensors")
+def store_files(store, suffix=".safetensors"):
+    return shard_files(f"{store.kind}/{store.fp}/{store.view}", suffix)
 
 
-def views_in_use():
-    return sorted({view for ablation in config["ablations"].values() for view in ablation["views"]})
+def all_store_files():
+    return sum((store_files(store) for store in STORE.values()), [])
 
 
-def features_of(wildcards):
-    return {view: feature_files(view) for view in config["ablations"][wildcards.ablation]["views"]}
+def stores_of_run(wildcards):
+    """Files of an ablation's caches, by view."""
+    views = config["ablations"][wildcards.ablation]["views"]
+    return {view: store_files(STORES[wildcards.ablation, view]) for view in views}
+
+
+def store_fingerprints(wildcards):
+    return {view: STORES[wildcards.ablation, view].fp for view in config["ablations"][wildcards.ablation]["views"]}
 
 
 def run_files(name, ablation="{ablation}", split="{split}"):
@@ -147,7 +182,7 @@ def frames_of_shard(wildcards):
 
 def experiment_settings(wildcards):
     """All that the training of an ablation depends on beside its features and splits."""
-    settings = ablation_settings(config, wildcards.ablation)
+    settings = {key: value for key, value in ablation_settings(config, wildcards.ablation).items() if key != "encoder"}
     return settings | {"views": config["ablations"][wildcards.ablation]["views"], "classes": class_names(DATASET)}
 
 
@@ -159,8 +194,8 @@ def run_fingerprint(wildcards):
     """Identity of a run: a changed setting is another run in MLflow, the old one stays."""
     settings = experiment_settings(wildcards)
     protocol = config["protocols"][protocol_of(wildcards.split)]
-    features = {view: FP[view] for view in settings["views"]}
-    return fingerprint(settings, protocol, features, content(text_file(wildcards)), CODE["train"])
+    data = [protocol, store_fingerprints(wildcards), clip_weights(wildcards.ablation), content(text_file(wildcards))]
+    return fingerprint(settings, data, CODE["train"])
 
 
 def ablation_key(protocol, ablation):
@@ -176,7 +211,7 @@ def ablation_key(protocol, ablation):
 def records_of_stage(wildcards):
     """Records that a stage leaves; they are published to MLflow when all are there."""
     faces, frames = (shard_files(f"{stage}/{FP[stage]}", ".run.json") for stage in ("faces", "frames"))
-    views = [shard_files(f"features/{FP[view]}/{view}", ".run.json") for view in views_in_use()]
+    stores = [store_files(store, ".run.json") for store in STORE.values()]
     runs = [
         run_files(f"{step}.run.json", ablation, split)
         for step in ("train", "evaluate")
@@ -185,7 +220,7 @@ def records_of_stage(wildcards):
     ]
     return {
         "data": [f"{RESULTS}/index/index.run.json", *(frames if HAS_VIDEOS else [])],
-        "features": sum(views, faces),
+        "features": sum(stores, faces),
         "experiment": sum(runs, []),
         "summary": [f"{RESULTS}/summary/summary.run.json"],
     }[wildcards.stage]

@@ -74,7 +74,7 @@ rule usable:
     """Which clips came through to features; too many damaged ones stop the run here."""
     input:
         clips=f"{RESULTS}/index/clips.parquet",
-        features=[feature_files(view) for view in views_in_use()],
+        stores=all_store_files(),
     output:
         usable=f"{RESULTS}/index/usable.parquet",
     log:

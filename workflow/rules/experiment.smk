@@ -4,7 +4,7 @@
 rule train:
     """Train prompts, temporal encoders and fusion on cached features."""
     input:
-        unpack(features_of),
+        unpack(stores_of_run),
         clips=f"{RESULTS}/index/clips.parquet",
         split=f"{RESULTS}/splits/{{split}}.parquet",
     output:
@@ -21,8 +21,9 @@ rule train:
         settings=experiment_settings,
         fingerprint=run_fingerprint,
         parent=lambda wildcards: ablation_key(protocol_of(wildcards.split), wildcards.ablation),
-        features=FP,
-        clip=CLIP,
+        stores=store_fingerprints,
+        encoder=lambda wildcards: encoder_of(wildcards.ablation),
+        device=config["device"],
         text_file=text_file,
         seeds=SEEDS,
         code=CODE["train"],
@@ -33,7 +34,7 @@ rule train:
 rule evaluate:
     """Predict the validation and test clips; the only place where test clips are read."""
     input:
-        unpack(features_of),
+        unpack(stores_of_run),
         clips=f"{RESULTS}/index/clips.parquet",
         split=f"{RESULTS}/splits/{{split}}.parquet",
         weights=run_files("weights.safetensors"),
@@ -52,8 +53,9 @@ rule evaluate:
         settings=experiment_settings,
         fingerprint=run_fingerprint,
         parent=lambda wildcards: ablation_key(protocol_of(wildcards.split), wildcards.ablation),
-        features=FP,
-        clip=CLIP,
+        stores=store_fingerprints,
+        encoder=lambda wildcards: encoder_of(wildcards.ablation),
+        device=config["device"],
         text_file=text_file,
         seeds=SEEDS,
         code=CODE["evaluate"],

@@ -64,8 +64,35 @@ rule features:
     params:
         folder=DATASET_FOLDER,
         frame_count=FRAME_COUNT,
+        order=config["frames"]["order"],
         view=lambda wildcards: config["views"][wildcards.view],
-        clip=CLIP,
+        encoder=lambda wildcards: STORE[wildcards.fp].encoder,
         device=config["device"],
     script:
         "../scripts/features.py"
+
+
+rule crops:
+    """Crop one view of a shard, for an image encoder that learns."""
+    input:
+        shard=f"{RESULTS}/index/shards/{{shard}}.parquet",
+        boxes=f"{RESULTS}/index/boxes/{{shard}}.parquet",
+        frames=frames_of_shard,
+        faces=f"{RESULTS}/faces/{FP['faces']}/{{shard}}.parquet",
+    output:
+        crops=f"{RESULTS}/crops/{{fp}}/{{view}}/{{shard}}.safetensors",
+        record=f"{RESULTS}/crops/{{fp}}/{{view}}/{{shard}}.run.json",
+    log:
+        f"{RESULTS}/logs/crops/{{fp}}/{{view}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/crops/{{fp}}/{{view}}/{{shard}}.benchmark.tsv"
+    conda:
+        "../../envs/vision.yaml"
+    params:
+        folder=DATASET_FOLDER,
+        frame_count=FRAME_COUNT,
+        order=config["frames"]["order"],
+        view=lambda wildcards: config["views"][wildcards.view],
+        encoder=lambda wildcards: STORE[wildcards.fp].encoder,
+    script:
+        "../scripts/crops.py"

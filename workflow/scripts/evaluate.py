@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 from safetensors.torch import load_file
 
+from clip_caer.encoder import find_device
 from clip_caer.evaluation import confusion_of, prediction_table, scores
-from clip_caer.experiment import clips_of_roles, load_learned, model_builder, with_features
-from clip_caer.features import read_features
+from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.figures import confusion_figure, save
 from clip_caer.files import sha256_file, write_json, write_parquet
 from clip_caer.training import predict
@@ -18,19 +18,20 @@ params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.out
 settings = params.settings
 classes = settings["classes"]
 with job(snakemake):
-    tables = {view: read_features(snakemake.input[view], params.features[view], view) for view in settings["views"]}
+    regime, device = settings["train"]["regime"], find_device(params.device)
+    stores = open_stores(regime, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
     split = pl.read_parquet(snakemake.input.split)
     rows = clips_of_roles(pl.read_parquet(snakemake.input.clips), split, ["val", "test"])
-    clips = with_features(rows, tables, classes)
+    clips = with_stores(rows, stores, classes, regime)
     digest = sha256_file(snakemake.input.split)[:10]
     datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in ("test",)]
-    build = model_builder(params.clip, settings, params.text_file)
+    build = model_builder(params.encoder, settings, params.text_file, device)
     for number, seed in enumerate(params.seeds):
         run_key = f"evaluate/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
         path = output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
             model = load_learned(build(), load_file(snakemake.input.weights[number]))
-            logits = predict(model, clips, settings["train"]["segments"])
+            logits = predict(model, clips, settings["train"])
             predictions = prediction_table(rows, logits.numpy(), classes)
             confusion = confusion_of(predictions.filter(pl.col("role") == "test"), classes)
             found = {f"test/{name}": float(value) for name, value in scores(confusion, classes).items()}

@@ -1,10 +1,12 @@
 """Train prompts, temporal encoders and fusion on cached features: all seeds of an ablation and a split."""
 
+from pathlib import Path
+
 import polars as pl
 from safetensors.torch import save_file
 
-from clip_caer.experiment import clips_of_roles, model_builder, with_features
-from clip_caer.features import read_features
+from clip_caer.encoder import find_device
+from clip_caer.experiment import clips_of_roles, model_builder, open_stores, with_stores
 from clip_caer.files import atomic, sha256_file, write_parquet
 from clip_caer.training import train
 from job import job, recorded
@@ -12,20 +14,23 @@ from job import job, recorded
 params, wildcards = snakemake.params, snakemake.wildcards
 settings = params.settings
 with job(snakemake):
-    tables = {view: read_features(snakemake.input[view], params.features[view], view) for view in settings["views"]}
+    regime, device = settings["train"]["regime"], find_device(params.device)
+    stores = open_stores(regime, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
     clips, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
     roles = {
-        role: with_features(clips_of_roles(clips, split, [role]), tables, settings["classes"])
+        role: with_stores(clips_of_roles(clips, split, [role]), stores, settings["classes"], regime)
         for role in ("train", "val")
     }
     digest = sha256_file(snakemake.input.split)[:10]
     datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in ("train", "val")]
-    build = model_builder(params.clip, settings, params.text_file)
+    build = model_builder(params.encoder, settings, params.text_file, device)
     for number, seed in enumerate(params.seeds):
         run_key = f"train/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
         path = snakemake.output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
-            trained = train(build, roles["train"], roles["val"], settings["train"], seed)
+            keep = Path(path).with_name("unfinished.safetensors") if regime == "finetuned" else None
+            classes = len(settings["classes"])
+            trained = train(build, roles["train"], roles["val"], classes, settings["train"], seed, keep)
             with atomic(snakemake.output.weights[number]) as temporary:
                 save_file(trained.learned, temporary)
             write_parquet(pl.DataFrame(trained.history), snakemake.output.history[number])

@@ -3,11 +3,11 @@
 import polars as pl
 
 from clip_caer.damage import usable_clips
-from clip_caer.features import read_damaged
 from clip_caer.files import write_parquet
+from clip_caer.store import read_damaged
 from job import job
 
 with job(snakemake):
-    damaged = [read_damaged(path) for path in snakemake.input.features]
+    damaged = [read_damaged(path) for path in snakemake.input.stores]
     clips = pl.read_parquet(snakemake.input.clips)
     write_parquet(usable_clips(clips, damaged, snakemake.params.max_damaged), snakemake.output.usable)

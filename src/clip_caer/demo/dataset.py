@@ -36,11 +36,11 @@ class Plan(NamedTuple):
 # From neutrality, enjoyment differs only in the face and distraction only in the object; fatigue and confusion differ
 # only in the order in time.
 CLASSES = {
-    "neutrality": Plan(("neutral",), "book", 70 / 180),
-    "enjoyment": Plan(("smile",), "book", 24 / 180),
-    "confusion": Plan(("sleepy", "frown"), "laptop", 18 / 180),
-    "fatigue": Plan(("frown", "sleepy"), "laptop", 28 / 180),
-    "distraction": Plan(("neutral",), "phone", 40 / 180),
+    "neutrality": Plan(("neutral",), "book", 80 / 180),
+    "enjoyment": Plan(("smile",), "book", 20 / 180),
+    "confusion": Plan(("sleepy", "frown"), "laptop", 14 / 180),
+    "fatigue": Plan(("frown", "sleepy"), "laptop", 32 / 180),
+    "distraction": Plan(("neutral",), "phone", 34 / 180),
 }
 VIEWS = ("context", "face")
 LEAST = 3  # clips of a class, and students

@@ -1,0 +1,87 @@
+"""The crop store: crops of one view, one file a shard, read a frame at a time. For the regime `finetuned`.
+
+Pictures are decoded and cropped once, not every epoch as in the original.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clip_caer.features import Crops, read_ahead
+from clip_caer.store import open_tensors, refusal, save_tensors
+from clip_caer.video import Damaged
+
+FORMAT = {"format": "clip-caer crops 1"}
+
+
+def write_crops(
+    clips: Iterable[tuple[str, str]],
+    load: Callable[[str], Crops],
+    size: int,
+    path: str | Path,
+    fingerprint: str,
+    view: str,
+    damaged: dict[str, str],
+) -> dict[str, int]:
+    """Write one shard; counts of its clips, frames, crops and damaged clips.
+
+    clips: (clip id, sha256). load(clip id): its crops, uint8 [size, size, 3] each; on Damaged the clip is left out.
+    damaged: clip id → message of the clips that were damaged before.
+    """
+    done, parts, found, damaged = [], [], [], dict(damaged)
+    for (clip_id, sha256), crops in read_ahead(clips, lambda clip: load(clip[0])):
+        try:
+            crops = crops.result()
+        except Damaged as damage:
+            damaged[clip_id] = str(damage)
+            continue
+        nothing = np.zeros((size, size, 3), np.uint8)
+        parts.append(torch.from_numpy(np.stack([nothing if crop is None else crop for crop in crops])))
+        found += [crop is not None for crop in crops]
+        done.append((clip_id, sha256, len(crops)))
+    header = {"fingerprint": fingerprint, "view": view, "clips": done, "damaged": damaged, **FORMAT}
+    crops = torch.cat([torch.zeros(0, size, size, 3, dtype=torch.uint8), *parts])
+    save_tensors({"crops": crops, "found": torch.tensor(found, dtype=torch.bool)}, header, path)
+    return {"clips": len(done), "frames": len(found), "crops": sum(found), "damaged": len(damaged)}
+
+
+class CropTable:
+    """Crops of one view of many clips; the pictures stay in their files until they are asked for.
+
+    clip_ids, sha256: of each clip. length: its frames, int64 [clips].
+    Raises UserError that names the file if it is cut short, or not of this fingerprint and view.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], fingerprint: str, view: str):
+        self.clip_ids: list[str] = []
+        self.sha256: list[str] = []
+        length, self._place = [], []  # of each clip: its file, the found mask there, its first row
+        for path in paths:
+            shard, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
+            found, rows = shard.get_tensor("found"), 0
+            if len(found) != sum(frames for _, _, frames in header["clips"]):
+                raise refusal(path, f"it holds {len(found)} rows, and its header says otherwise")
+            for clip_id, sha256, frames in header["clips"]:
+                self.clip_ids.append(clip_id)
+                self.sha256.append(sha256)
+                self._place.append((shard.get_slice("crops"), found, rows))
+                length.append(frames)
+                rows += frames
+        self.length = torch.tensor(length, dtype=torch.long)
+
+    def select(self, clip_ids: Sequence[str]) -> "CropTable":
+        """The table of these clips, in this order. Raises KeyError for an unknown clip."""
+        position = {clip_id: i for i, clip_id in enumerate(self.clip_ids)}
+        chosen = [position[clip_id] for clip_id in clip_ids]
+        table = object.__new__(CropTable)
+        table.clip_ids, table.sha256 = list(clip_ids), [self.sha256[i] for i in chosen]
+        table.length, table._place = self.length[chosen], [self._place[i] for i in chosen]
+        return table
+
+    def read(self, clip: int, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops uint8 [T, S, S, 3] and found mask bool [T] of some frames (from 0) of the clip with this number."""
+        crops, found, first = self._place[clip]
+        rows = first + frames
+        return torch.stack([crops[row] for row in rows.tolist()]), found[rows]
