@@ -37,13 +37,14 @@ def context_crops(
     """The student's surroundings in each picture, uint8 [size, size, 3]; one box for the whole clip.
 
     box: `frame` takes the whole picture; `person` takes the given person box, else the one estimated from the faces,
-    and the whole picture where there is neither. blank_face: grey out the student's face.
+    and the whole picture where there is neither. blank_face: grey out where the student's face is at any time of the
+    clip. A box of its own for each frame would tell the expression: an open mouth makes it taller.
     """
     crops, person = [], given
-    for picture, face in zip(pictures, faces.select(CORNERS).iter_rows(), strict=True):
+    blank = [faces.select(pl.min("x0", "y0"), pl.max("x1", "y1")).row(0)] if blank_face else []
+    for picture in pictures:
         if not crops and box == "person" and person is None:
             person = person_box(faces, width=picture.shape[1], height=picture.shape[0])
-        blank = [face] if blank_face else []
         crops.append(context_view(picture, person if box == "person" else None, size, fit, blank))
     return crops
 

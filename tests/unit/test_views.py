@@ -1,0 +1,61 @@
+"""What CLIP is shown of a clip, and what it must not be shown."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from clip_caer.views import CORNERS, context_crops, face_crops, person_boxes
+
+PICTURES = [np.full((60, 80, 3), 10 * n, np.uint8) for n in range(1, 4)]
+CONTEXT = {"size": 32, "fit": "squash", "given": None}
+
+
+def faces(*boxes):
+    return pl.DataFrame(
+        [(*(box or (None,) * 4), box is not None) for box in boxes],
+        schema=[*((corner, pl.Float32) for corner in CORNERS), ("found", pl.Boolean)],
+        orient="row",
+    )
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("mask", None), ("frame", 20)])
+def test_a_missing_face_is_masked_or_the_whole_frame(missing, expected):
+    table = faces((10, 10, 30, 30), None, (12, 10, 32, 30))
+    crops = face_crops(PICTURES, table, 16, margin=2, fit="squash", missing=missing)
+    assert crops[0].mean() == 10 and crops[2].mean() == 30
+    assert crops[1] is None if expected is None else crops[1].mean() == expected
+
+
+def test_the_blank_region_is_one_for_the_whole_clip():
+    """The box of a face follows its expression; a region that changed with it would tell what it should hide."""
+    table = faces((30, 10, 50, 26), None, (30, 10, 50, 38))
+    crops = context_crops(PICTURES, table, box="frame", blank_face=True, **CONTEXT)
+    regions = [crop[..., 0] == 128 for crop in crops]
+    assert regions[0].any()
+    assert all((region == regions[0]).all() for region in regions)
+    assert regions[0][int(36 / 60 * 32), 16]  # as far down as the tallest box
+
+
+def test_without_blanking_or_without_a_face_nothing_is_grey():
+    for table, blank_face in ((faces((30, 10, 50, 26), None, None), False), (faces(None, None, None), True)):
+        crops = context_crops(PICTURES, table, box="person", blank_face=blank_face, **CONTEXT)
+        assert [crop.max() for crop in crops] == [10, 20, 30]
+
+
+def test_a_given_person_box_is_used_and_else_estimated():
+    table = faces((30, 10, 40, 22), (30, 10, 40, 22), None)
+    picture = np.zeros((60, 80, 3), np.uint8)
+    picture[:, :40, 0] = 200  # red on the left half
+    options = {"size": 32, "fit": "squash", "blank_face": False}
+    (left,) = context_crops([picture], table[:1], box="person", given=(0, 0, 40, 60), **options)
+    (estimated,) = context_crops([picture], table[:1], box="person", given=None, **options)
+    assert left[..., 0].min() == 200
+    assert 0 < estimated[..., 0].mean() < 200
+
+
+def test_person_boxes_by_clip():
+    boxes = pl.DataFrame(
+        {"clip_id": ["a", "a", "b"], "frame": [0, 1, 0], "kind": ["person", "face", "person"]}
+        | {corner: [1.0, 2.0, 3.0] for corner in CORNERS}
+    )
+    assert person_boxes(boxes) == {"a": (1.0,) * 4, "b": (3.0,) * 4}
