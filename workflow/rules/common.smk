@@ -1,5 +1,6 @@
 # Helpers of all rules: the checked config, the names of everything, and the fingerprints.
 
+import functools
 import os
 import re
 import sys
@@ -79,6 +80,7 @@ def clip_model(model):
 CODE = {script.stem: code_digest(script, HOME / "src/clip_caer") for script in (HOME / "workflow/scripts").glob("*.py")}
 
 
+@functools.cache
 def content(path):
     """Digests of a local file, or of the files of a folder; a tag of released weights stands for itself."""
     path = Path(str(path).removeprefix("local-dir:"))
@@ -109,12 +111,11 @@ def clip_weights(ablation):
 
 def store_of(ablation, view):
     """What an ablation learns from in a view: a cache of features, or of crops if its image encoder learns too."""
-    encoder = encoder_of(ablation)
-    crops = fingerprint(FP["faces"], config["views"][view], config["frames"]["order"], encoder["model"])
+    encoder, upstream = encoder_of(ablation), [FP["faces"], config["views"][view], config["frames"]["order"]]
     if ablation_settings(config, ablation)["train"]["regime"] == "finetuned":
-        return Store(fingerprint(crops, CODE["crops"]), "crops", view, encoder)
-    fp = fingerprint(crops, encoder, clip_weights(ablation), CODE["features"])
-    return Store(fp, "features", view, encoder)
+        return Store(fingerprint(upstream, content(encoder["model"]), CODE["crops"]), "crops", view, encoder)
+    arithmetic = [encoder["precision"], encoder["normalise"]]
+    return Store(fingerprint(upstream, arithmetic, clip_weights(ablation), CODE["features"]), "features", view, encoder)
 
 
 STORES = {
