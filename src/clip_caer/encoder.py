@@ -10,6 +10,7 @@ import torch
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.errors import UserError
 from clip_caer.files import read_json
+from clip_caer.original import load_checkpoint
 
 import open_clip  # isort: skip
 
@@ -53,7 +54,9 @@ def load_clip(model: str, pretrained: str | None, precision: str = "fp32", devic
 
 
 def image_size(model: str) -> int:
-    """Side in pixels of the pictures that a model's image tower takes, told without its weights."""
+    """Side in pixels of the pictures that an image tower takes. model: as in the config, or original:CHECKPOINT."""
+    if model.startswith("original:"):
+        return load_checkpoint(model.removeprefix("original:")).visual.image_size[0]
     folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
     config = read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
     size = config["vision_cfg"]["image_size"]

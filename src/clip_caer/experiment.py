@@ -13,19 +13,20 @@ from clip_caer.errors import UserError
 from clip_caer.features import FeatureTable, read_features
 from clip_caer.finetuning import EndToEnd, unfreeze
 from clip_caer.model import ClipCaer, learned
+from clip_caer.original import load_checkpoint
 from clip_caer.prompts import PromptLearner, class_texts
 
-REGIMES = {"frozen": (read_features, FeatureClips), "finetuned": (CropTable, CropClips)}
+STORES = {"features": (read_features, FeatureClips), "crops": (CropTable, CropClips)}
 
 
 def open_stores(
-    regime: str, paths: Mapping[str, Sequence[str]], fingerprints: Mapping[str, str]
+    kind: str, paths: Mapping[str, Sequence[str]], fingerprints: Mapping[str, str]
 ) -> dict[str, FeatureTable | CropTable]:
-    """The caches that a regime learns from, by view: features for `frozen`, crops for `finetuned`.
+    """The caches that a run learns from, by view. kind: features, for the regime `frozen`, or crops, for `finetuned`.
 
     paths: the files of each view. Raises UserError for a file that is not what its fingerprint says.
     """
-    read, _ = REGIMES[regime]
+    read, _ = STORES[kind]
     return {view: read(files, fingerprints[view], view) for view, files in paths.items()}
 
 
@@ -36,7 +37,7 @@ def clips_of_roles(clips: pl.DataFrame, split: pl.DataFrame, roles: Sequence[str
 
 
 def with_stores(
-    clips: pl.DataFrame, stores: Mapping[str, FeatureTable | CropTable], classes: Sequence[str], regime: str
+    clips: pl.DataFrame, stores: Mapping[str, FeatureTable | CropTable], classes: Sequence[str], kind: str
 ) -> Clips:
     """Clips ready for the model. Raises UserError if a cache misses one, or is of other data than the index lists."""
     for view, table in stores.items():
@@ -46,7 +47,7 @@ def with_stores(
                 why = "is of other data than the index lists" if clip_id in cached else "is missing"
                 raise UserError(f"the {view} view of clip {clip_id!r} {why}. Delete the cache and start again.")
     number = {name: k for k, name in enumerate(classes)}
-    _, clips_of_regime = REGIMES[regime]
+    _, clips_of_regime = STORES[kind]
     return clips_of_regime(
         {view: table.select(clips["clip_id"].to_list()) for view, table in stores.items()},
         torch.tensor([number[label] for label in clips["label"]], dtype=torch.long),
@@ -58,8 +59,12 @@ def model_builder(
 ) -> Callable[[], ClipCaer | EndToEnd]:
     """A function that builds the untrained model of an ablation; CLIP is loaded once, here.
 
+    A checkpoint of the original stands for the whole model, and has nothing that learns.
     clip: the section encoder. settings: the ablation's views, classes, text, prompts, temporal, fusion, adapter, train.
     """
+    if settings["checkpoint"]:
+        original = original_builder(settings["checkpoint"], settings["classes"])
+        return lambda: original().to(device)
     texts = class_texts(settings["classes"], settings["text"]["kind"], text_file)
     model, tokenizer = load_clip(clip["model"], clip["pretrained"]), load_tokenizer(clip["model"])
     visual, model.visual = model.visual, None  # each build has an image tower of its own, if any
@@ -86,6 +91,17 @@ def model_builder(
         return EndToEnd(tower, caer, mean, std).to(device)
 
     return build
+
+
+def original_builder(checkpoint: str, classes: Sequence[str]) -> Callable[[], EndToEnd]:
+    """A function that gives the model of a checkpoint of the original, on crops without CLIP's mean and deviation.
+
+    Raises UserError if it tells another number of classes apart, or cannot be loaded (see `load_checkpoint`).
+    """
+    original = load_checkpoint(checkpoint)
+    if len(original.texts) != len(classes):
+        raise UserError(f"{checkpoint}: tells {len(original.texts)} classes apart; the label set has {len(classes)}.")
+    return lambda: EndToEnd(original.visual, original.caer, (0.0,) * 3, (1.0,) * 3)
 
 
 def load_learned(model: ClipCaer | EndToEnd, tensors: Mapping[str, torch.Tensor]) -> ClipCaer | EndToEnd:

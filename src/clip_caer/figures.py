@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from clip_caer.files import atomic
+from clip_caer.summary import stamped
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 GREY = "#6b6b6b"
@@ -37,6 +38,8 @@ def comparison_figure(comparison: pl.DataFrame) -> Figure:
     chance = 1 / comparison.filter(pl.col("metric").str.starts_with("recall/"))["metric"].n_unique()
     protocols = uar["protocol"].unique(maintain_order=True)
     ablations = uar["ablation"].unique(maintain_order=True).to_list()
+    chosen = dict(uar.select("ablation", "selected_on").iter_rows()) if "selected_on" in uar.columns else {}
+    names = [stamped(ablation, chosen.get(ablation, "val")).replace(" (", "\n(") for ablation in ablations]
     figure = Figure(figsize=(1.6 + 3.2 * len(protocols), 0.9 + 0.45 * len(ablations)), layout="constrained")
     figure.get_layout_engine().set(wspace=0.08)
     axes = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
@@ -62,7 +65,7 @@ def comparison_figure(comparison: pl.DataFrame) -> Figure:
             xlabel="UAR (%)",
             title=f"{protocol}: {rows['clips'][0]} clips, {rows['subjects'][0]} students",
         )
-        axis.set_yticks(range(len(ablations)), ablations)
+        axis.set_yticks(range(len(ablations)), names)
         axis.set_ylim(len(ablations) - 0.5, -0.9)
         axis.tick_params(axis="y", length=0)
     note = "dot: mean over seeds; bar: 95 % interval over students"

@@ -25,6 +25,21 @@ def compare(
     return pl.concat(parts).select(COLUMNS)
 
 
+def stamped(name: str, selected_on: str) -> str:
+    """An ablation's name as it stands on pictures: with a warning, unless its epoch was chosen on `val`."""
+    return name if selected_on == "val" else f"{name} (selected on {selected_on})"
+
+
+def add_selection(comparison: pl.DataFrame, selected_on: Mapping[str, str]) -> pl.DataFrame:
+    """Where any ablation's epoch was not chosen on `val`, say in a column `selected_on` where each one's was.
+
+    selected_on: ablation → role.
+    """
+    if set(selected_on.values()) == {"val"}:
+        return comparison
+    return comparison.with_columns(selected_on=pl.col("ablation").replace_strict(selected_on))
+
+
 def add_ceilings(comparison: pl.DataFrame, ceilings: Mapping[str, float], views: Mapping[str, Sequence[str]]):
     """Put the best UAR that the demo's generator allows beside the measured one, in a column `ceiling`.
 

@@ -11,7 +11,7 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 def face_crops(
-    pictures: Iterable[np.ndarray], faces: pl.DataFrame, size: int, margin: float, fit: str, missing: str
+    pictures: Iterable[np.ndarray], faces: pl.DataFrame, size: int, margin: float, fit: str, missing: str, resample: str
 ) -> list[np.ndarray | None]:
     """The face in each picture, uint8 [size, size, 3].
 
@@ -20,8 +20,10 @@ def face_crops(
     """
     crops = []
     for picture, box in zip(pictures, faces.select(CORNERS).iter_rows(), strict=True):
-        crop = face_view(picture, box, size, margin, fit)
-        crops.append(context_view(picture, None, size, fit) if crop is None and missing == "frame" else crop)
+        crop = face_view(picture, box, size, margin, fit, resample)
+        if crop is None and missing == "frame":
+            crop = context_view(picture, None, size, fit, resample=resample)
+        crops.append(crop)
     return crops
 
 
@@ -32,6 +34,7 @@ def context_crops(
     box: str,
     fit: str,
     blank_face: bool,
+    resample: str,
     given: tuple | None,
 ) -> list[np.ndarray | None]:
     """The student's surroundings in each picture, uint8 [size, size, 3]; one box for the whole clip.
@@ -45,7 +48,7 @@ def context_crops(
     for picture in pictures:
         if not crops and box == "person" and person is None:
             person = person_box(faces, width=picture.shape[1], height=picture.shape[0])
-        crops.append(context_view(picture, person if box == "person" else None, size, fit, blank))
+        crops.append(context_view(picture, person if box == "person" else None, size, fit, blank, resample))
     return crops
 
 

@@ -7,7 +7,7 @@ import pytest
 from clip_caer.views import CORNERS, context_crops, face_crops, person_boxes
 
 PICTURES = [np.full((60, 80, 3), 10 * n, np.uint8) for n in range(1, 4)]
-CONTEXT = {"size": 32, "fit": "squash", "given": None}
+CONTEXT = {"size": 32, "fit": "squash", "resample": "bicubic", "given": None}
 
 
 def faces(*boxes):
@@ -21,7 +21,7 @@ def faces(*boxes):
 @pytest.mark.parametrize(("missing", "expected"), [("mask", None), ("frame", 20)])
 def test_a_missing_face_is_masked_or_the_whole_frame(missing, expected):
     table = faces((10, 10, 30, 30), None, (12, 10, 32, 30))
-    crops = face_crops(PICTURES, table, 16, margin=2, fit="squash", missing=missing)
+    crops = face_crops(PICTURES, table, 16, margin=2, fit="squash", missing=missing, resample="bicubic")
     assert crops[0].mean() == 10 and crops[2].mean() == 30
     assert crops[1] is None if expected is None else crops[1].mean() == expected
 
@@ -46,7 +46,7 @@ def test_a_given_person_box_is_used_and_else_estimated():
     table = faces((30, 10, 40, 22), (30, 10, 40, 22), None)
     picture = np.zeros((60, 80, 3), np.uint8)
     picture[:, :40, 0] = 200  # red on the left half
-    options = {"size": 32, "fit": "squash", "blank_face": False}
+    options = {"size": 32, "fit": "squash", "blank_face": False, "resample": "bilinear"}
     (left,) = context_crops([picture], table[:1], box="person", given=(0, 0, 40, 60), **options)
     (estimated,) = context_crops([picture], table[:1], box="person", given=None, **options)
     assert left[..., 0].min() == 200

@@ -83,7 +83,7 @@ CODE = {script.stem: code_digest(script, HOME / "src/clip_caer") for script in (
 @functools.cache
 def content(path):
     """Digests of a local file, or of the files of a folder; a tag of released weights stands for itself."""
-    path = Path(str(path).removeprefix("local-dir:"))
+    path = Path(str(path).removeprefix("local-dir:").removeprefix("original:"))
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return [sha256_file(file) if file.is_file() else str(file) for file in files]
 
@@ -101,7 +101,24 @@ FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["
 def encoder_of(ablation):
     """The section encoder of an ablation, with its files located; without the batch, which changes no feature."""
     encoder = {key: value for key, value in ablation_settings(config, ablation)["encoder"].items() if key != "batch"}
+    if checkpoint_of(ablation):
+        return encoder | {"model": f"original:{checkpoint_of(ablation)}"}
     return encoder | {"model": clip_model(encoder["model"]), "pretrained": locate(encoder["pretrained"])}
+
+
+def checkpoint_of(ablation):
+    return locate(config["ablations"][ablation].get("checkpoint"))
+
+
+def learns_from_crops(ablation):
+    regime = ablation_settings(config, ablation)["train"]["regime"]
+    return regime == "finetuned" or checkpoint_of(ablation) is not None
+
+
+def selected_on(ablation):
+    """The role on which an ablation's epoch was chosen; it stands on every result that is not of `val`."""
+    chosen = ablation_settings(config, ablation)["train"]["select_on"]
+    return "unknown" if checkpoint_of(ablation) else chosen
 
 
 def clip_weights(ablation):
@@ -112,7 +129,7 @@ def clip_weights(ablation):
 def store_of(ablation, view):
     """What an ablation learns from in a view: a cache of features, or of crops if its image encoder learns too."""
     encoder, upstream = encoder_of(ablation), [FP["faces"], config["views"][view], config["frames"]["order"]]
-    if ablation_settings(config, ablation)["train"]["regime"] == "finetuned":
+    if learns_from_crops(ablation):
         return Store(fingerprint(upstream, content(encoder["model"]), CODE["crops"]), "crops", view, encoder)
     arithmetic = [encoder["precision"], encoder["normalise"]]
     return Store(fingerprint(upstream, arithmetic, clip_weights(ablation), CODE["features"]), "features", view, encoder)
@@ -184,7 +201,13 @@ def frames_of_shard(wildcards):
 def experiment_settings(wildcards):
     """All that the training of an ablation depends on beside its features and splits."""
     settings = {key: value for key, value in ablation_settings(config, wildcards.ablation).items() if key != "encoder"}
-    return settings | {"views": config["ablations"][wildcards.ablation]["views"], "classes": class_names(DATASET)}
+    return settings | {
+        "views": config["ablations"][wildcards.ablation]["views"],
+        "classes": class_names(DATASET),
+        "checkpoint": checkpoint_of(wildcards.ablation),
+        "selected_on": selected_on(wildcards.ablation),
+        "store": STORES[wildcards.ablation, config["ablations"][wildcards.ablation]["views"][0]].kind,
+    }
 
 
 def text_file(wildcards):

@@ -44,6 +44,7 @@ rule summary:
         splits=SPLITS,
         seeds=SEEDS,
         statistics=config["statistics"],
+        selected_on={ablation: selected_on(ablation) for ablation in ABLATIONS},
         run_keys=[ablation_key(protocol, ablation) for protocol in config["protocols"] for ablation in ABLATIONS],
         code=CODE["summary"],
     script:

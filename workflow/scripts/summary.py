@@ -9,7 +9,7 @@ from clip_caer.files import read_json, write_parquet, write_text
 from clip_caer.fingerprints import fingerprint
 from clip_caer.splits import protocol_of
 from clip_caer.statistics import student_confusions
-from clip_caer.summary import add_ceilings, as_markdown, compare
+from clip_caer.summary import add_ceilings, add_selection, as_markdown, compare, stamped
 from job import job, recorded
 
 params, output = snakemake.params, snakemake.output
@@ -31,6 +31,7 @@ run_key = f"summary@{fingerprint(params.run_keys)}"
 with job(snakemake), recorded(snakemake, output.record, run_key) as record:
     pooled = pooled_predictions()
     table = compare(pooled, params.classes, params.statistics["bootstrap"], params.statistics["seed"])
+    table = add_selection(table, params.selected_on)
     if snakemake.input.truth:
         views = {ablation: settings["views"] for ablation, settings in params.ablations.items()}
         table = add_ceilings(table, read_json(snakemake.input.truth), views)
@@ -42,11 +43,13 @@ with job(snakemake), recorded(snakemake, output.record, run_key) as record:
     record.artifacts = [Path(path).name for path in (output.table, output.markdown, output.figure)]
     for number, ((protocol, ablation), predictions) in enumerate(pooled.items()):
         confusion = student_confusions(predictions, params.classes).sum(1).mean(0)
-        save(confusion_figure(confusion, params.classes, f"{ablation}, {protocol}"), output.confusion[number])
+        chosen = params.selected_on[ablation]
+        title = f"{stamped(ablation, chosen)}, {protocol}"
+        save(confusion_figure(confusion, params.classes, title), output.confusion[number])
         with recorded(snakemake, output.records[number], params.run_keys[number]) as of_ablation:
             measured = table.filter(protocol=protocol, ablation=ablation)
             of_ablation.metrics = {
                 f"test/{metric}": value for metric, value in measured.select("metric", "value").rows()
             }
-            of_ablation.tags = {"ablation": ablation, "protocol": protocol}
+            of_ablation.tags = {"ablation": ablation, "protocol": protocol, "selected_on": chosen}
             of_ablation.artifacts = [f"../confusion/{protocol}-{ablation}.png"]

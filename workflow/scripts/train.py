@@ -8,33 +8,37 @@ from safetensors.torch import save_file
 from clip_caer.encoder import find_device
 from clip_caer.experiment import clips_of_roles, model_builder, open_stores, with_stores
 from clip_caer.files import atomic, sha256_file, write_parquet
-from clip_caer.training import train
+from clip_caer.training import Trained, train
 from job import job, recorded
 
 params, wildcards = snakemake.params, snakemake.wildcards
 settings = params.settings
 with job(snakemake):
-    regime, device = settings["train"]["regime"], find_device(params.device)
-    stores = open_stores(regime, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
+    kind, device = settings["store"], find_device(params.device)
+    stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
     clips, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
     roles = {
-        role: with_stores(clips_of_roles(clips, split, [role]), stores, settings["classes"], regime)
-        for role in ("train", "val")
+        role: with_stores(clips_of_roles(clips, split, [role]), stores, settings["classes"], kind)
+        for role in ("train", settings["train"]["select_on"])
     }
     digest = sha256_file(snakemake.input.split)[:10]
-    datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in ("train", "val")]
+    datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in roles]
     build = model_builder(params.encoder, settings, params.text_file, device)
     for number, seed in enumerate(params.seeds):
         run_key = f"train/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
         path = snakemake.output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
-            keep = Path(path).with_name("unfinished.safetensors") if regime == "finetuned" else None
+            keep = Path(path).with_name("unfinished.safetensors") if kind == "crops" else None
             classes = len(settings["classes"])
-            trained = train(build, roles["train"], roles["val"], classes, settings["train"], seed, keep)
+            if settings["checkpoint"]:
+                trained = Trained()  # nothing to learn: the checkpoint is evaluated as it is
+            else:
+                trained = train(build, *roles.values(), classes, settings["train"], seed, keep)
             with atomic(snakemake.output.weights[number]) as temporary:
                 save_file(trained.learned, temporary)
             write_parquet(pl.DataFrame(trained.history), snakemake.output.history[number])
             record.history = [{"step": epoch["epoch"], "metrics": epoch} for epoch in trained.history]
-            record.metrics = {"best_epoch": trained.best_epoch, **trained.history[trained.best_epoch - 1]}
+            if trained.history:
+                record.metrics = {"best_epoch": trained.best_epoch, **trained.history[trained.best_epoch - 1]}
             record.datasets = datasets
-            record.tags = {"ablation": wildcards.ablation, "split": wildcards.split, "seed": str(seed)}
+            record.tags = {**wildcards, "seed": str(seed), "selected_on": settings["selected_on"]}
