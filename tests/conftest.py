@@ -2,6 +2,5 @@
 
 import os
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # two jobs of two threads on two cores are slower than one after the other
+# Two jobs of two threads on two cores are slower than one after the other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

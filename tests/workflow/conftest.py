@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from experiments import Experiment, cut_short, draw_clips, set_up, spoil, write_sheet
+from experiments import CUT, SHEET, SPOILED, Experiment, cut_short, draw_clips, set_up, spoil, write_sheet
 from safetensors.torch import save_file
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
@@ -20,24 +20,6 @@ MODEL = {
 }
 PREPROCESS = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]}
 
-CUT, SPOILED = "room 2/cut", "room 2/spoiled"
-SHEET = [
-    {"video": f"room {1 + n % 2}/{n}.mp4", "label": label, "subject": f"s{1 + n % 6}", "setting": setting, "split": split}
-    for n, (label, setting, split) in enumerate(
-        [
-            *[("calm", "library", "train")] * 4,
-            *[("calm", "home", "test")] * 2,
-            *[("keen", "library", "train")] * 4,
-            *[("keen", "home", "test")] * 2,
-            ("calm", "home", "train"),
-            ("keen", "home", "train"),
-        ]
-    )
-] + [
-    {"video": f"{CUT}.mp4", "label": "calm", "subject": "s2", "setting": "home", "split": "train"},
-    {"video": f"{SPOILED}.mp4", "label": "keen", "subject": "s3", "setting": "home", "split": "train"},
-]
-
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
@@ -45,8 +27,8 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}))
     torch.manual_seed(0)
-    weights = open_clip.CLIP(**MODEL)
-    save_file({name: tensor.contiguous() for name, tensor in weights.state_dict().items()}, folder / "open_clip_model.safetensors")
+    tensors = {name: tensor.contiguous() for name, tensor in open_clip.CLIP(**MODEL).state_dict().items()}
+    save_file(tensors, folder / "open_clip_model.safetensors")
     return folder
 
 

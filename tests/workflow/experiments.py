@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +22,25 @@ BIN = Path(sys.executable).parent
 SMALL = {  # a model and a training that take no time
     "device": "cpu",
     "encoder": {"model": "local-dir:clip"},
-    "faces": {"weights": "mobile0.25.onnx"},
     "prompts": {"n_ctx": 2},
     "temporal": {"heads": 2, "head_width": 16, "mlp_width": 64},
     "train": {"segments": 4, "epochs": 2},
     "seeds": [1],
     "statistics": {"bootstrap": 100},
 }
+
+CUT, SPOILED = "room 2/cut", "room 2/spoiled"  # two damaged clips
+SHEET = [  # every student is calm once and keen once; s1, as in RAER, stands in train and in test
+    {"video": f"{name}.mp4", "label": label, "subject": subject, "setting": "library", "split": split}
+    for name, label, subject, split in [
+        *[(f"room 1/{n}", "calm", f"s{n}", "train" if n < 5 else "test") for n in range(1, 7)],
+        *[(f"room 1/{n + 6}", "keen", f"s{n}", "train" if n < 5 else "test") for n in range(1, 7)],
+        ("room 2/1", "calm", "s1", "test"),
+        ("room 2/2", "keen", "s2", "train"),
+        (CUT, "calm", "s3", "train"),
+        (SPOILED, "keen", "s4", "train"),
+    ]
+]
 
 
 class Job(NamedTuple):
@@ -43,7 +55,7 @@ class Outcome:
     """How a run of snakemake ended, and all that the user saw of it."""
 
     code: int
-    output: str
+    output: str = field(repr=False)
 
     @property
     def jobs(self) -> list[Job]:
@@ -95,12 +107,12 @@ class Experiment:
         assert outcome.code == 0, outcome.output
         return outcome
 
-    def fail(self, *options: str | Path) -> str:
-        """Run snakemake; it must fail with a message to the user and no traceback. Returns what the user sees."""
+    def fail(self, *options: str | Path) -> Outcome:
+        """Run snakemake; it must fail without a traceback."""
         outcome = self.snakemake(*options)
         assert outcome.code == 1, outcome.output
         assert "Traceback" not in outcome.output, outcome.output
-        return outcome.output
+        return outcome
 
     def plan(self, *options: str | Path, **changes: dict) -> Outcome:
         """What snakemake would do, with a changed config if there are changes; the experiment stays as it is."""
@@ -120,19 +132,27 @@ class Experiment:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(merge(self.config, changes)))
 
     def copy(self, folder: Path) -> "Experiment":
-        """A copy with equal times, which snakemake takes for the same. The MLflow database knows its place and stays."""
-        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("mlflow*"))
+        """A copy with equal times, so that snakemake sees no change. Its MLflow database is tied to the original."""
+        shutil.copytree(self.folder, folder, symlinks=True)
         return Experiment(folder, self.project)
+
+    def forget_tracking(self) -> None:
+        """Delete the MLflow database."""
+        (self.results / "mlflow.db").unlink()
+        shutil.rmtree(self.results / "mlflow-artifacts")
 
     def table(self, path: str) -> pl.DataFrame:
         """A table of the results."""
         return pl.read_parquet(self.results / path)
 
 
-def set_up(folder: Path, model: Path, weights: Path, **config: dict) -> Experiment:
-    """A folder with the small model, the detector's weights and a config; the clips are the caller's to bring."""
+def set_up(folder: Path, model: Path, weights: Path | None, **config: dict) -> Experiment:
+    """A folder with the small model, the detector's weights and a config; the clips are the caller's to bring.
+
+    weights: None for the released ones, that the workflow fetches.
+    """
     (folder / "clip").symlink_to(model)
-    (folder / "mobile0.25.onnx").symlink_to(weights)
+    config = merge({"faces": {"weights": str(weights) if weights else None}}, config)
     (folder / "config.yaml").write_text(yaml.safe_dump(merge(SMALL, config)))
     return Experiment(folder)
 
@@ -161,8 +181,9 @@ def cut_short(video: Path) -> None:
 
 
 def spoil(video: Path) -> None:
-    """Damage a video so that its frames can be counted but not decoded: zeros in the midst of its pictures."""
+    """Damage a video so that its frames can be counted but not decoded: zeros in place of the last half of them."""
     content = bytearray(video.read_bytes())
-    start = content.index(b"mdat") + 40
-    content[start : start + 1500] = bytes(1500)
+    start = content.index(b"mdat") - 4
+    size = int.from_bytes(content[start : start + 4])
+    content[start + size // 2 : start + size] = bytes(size - size // 2)
     video.write_bytes(content)
