@@ -5,19 +5,25 @@ pipeline differs on purpose. A setting that restores the original's behaviour is
 
 | | the original | here | restored by |
 |---|---|---|---|
-| face box | 20 pixels more on each side | as set | `views.face.margin: 20` |
-| fit of the face | squashed to a square | proportions kept | `views.face.fit: squash` |
+| image encoder | learns, at a rate of 1e-5 | frozen, its features cached | `train.regime: finetuned` |
+| order of frames | sorted as names: 1, 10, 11, …, 2 | numeric | `frames.order: text` |
+| frames in training | segments of `length // 16` frames | segments over the whole clip | `train.sampling: head` |
+| a missing face | the whole picture | masked | `views.face.missing: frame`, `faces.fill_gap: 0` |
+| face box | 20 pixels more on each side | `views.face.margin` | `views.face.margin: 20` |
+| shape of the face | squashed to a square | proportions kept, padded | `views.face.fit: squash` |
 | context | the person box, letterboxed | as set | `views.context: {box: person, fit: letterbox}` |
-| face in the context view | seen | greyed out where set | `views.context.blank_face: false` |
-| resizing | bilinear | bicubic with antialiasing | – |
-| frame features | float32, made anew each epoch | cached as float16 | – |
-| image encoder | fine-tuned | frozen | – |
-| class texts | described face and context | as set | `text.kind: full`, `prompts.position: end` |
-| optimiser | SGD, × 0.1 at half and three quarters | as set | `train: {optimizer: sgd, schedule: steps}` |
-| flip | drawn for each view alone, with a rotation | one draw for both views | – |
-| epoch kept | the best on the test list | the best on the validation role | – |
-| split | its two lists, which share all students | no student in two roles | `protocols: {official: {}}` |
-| seeds | one | several | `seeds: [42]` |
+| face within the context | seen | greyed out where asked | `views.context.blank_face: false` |
+| resizing | bilinear | bicubic, as CLIP | `views.*.resample: bilinear` |
+| CLIP's mean and deviation | left out | used | `encoder.normalise: none` |
+| where the class text stands | after the context tokens | the same, or elsewhere | `prompts.position: end` |
+| optimiser | SGD, × 0.1 at half and three quarters | AdamW, cosine | `train: {optimizer: sgd, schedule: steps}` |
+| flip and rotation | drawn for each view alone | one draw for all views | `train.flip: apart` |
+| epoch that is kept | the best on the test list | the best on validation | `train.select_on: test` |
+| split | its own two lists, which share all students | no student in two roles | `protocols: {official: {}}` |
+| seeds | one, 42 | several | `seeds: [42]` |
+
+`workflow/presets/raer-paper.yaml` has all of them. Two things no setting restores: cached features are 16-bit floats,
+and validation clips are taken from the train list also where the epoch is chosen on the test list.
 """
 
 from clip_caer.original.model import Original, load_checkpoint
