@@ -21,7 +21,6 @@ CLIPS = [
     RaerClip("SelfStudy/Dormitory/P006/1", "test", 2, 4, {1: FACE}),
     RaerClip("SelfStudy/Dormitory/P006/2", "test", 3, 4),
 ]
-TUNED = {"regime": "finetuned", "epochs": 1}
 WITH_FACES = [clip for clip in CLIPS if clip.face]
 
 
@@ -36,7 +35,7 @@ def raer(tmp_path_factory, model):
         None,
         dataset={"reader": "raer", "path": "RAER", "label_sets": {"fine": LABELS}, "shards": 1},
         protocols={"official": {}},
-        ablations={"fused": {"views": ["face", "context"]}, "tuned": {"views": ["face"], "train": TUNED}},
+        ablations={"fused": {"views": ["face", "context"]}},
     )
     experiment.run()
     return experiment
@@ -93,7 +92,4 @@ def test_the_face_view_shows_what_was_found(raer):
 def test_it_ends_in_the_comparison(raer):
     table = raer.table("summary/comparison.parquet").filter(metric="uar")
 
-    assert table.select("protocol", "ablation", "clips", "subjects").rows() == [
-        ("official", "fused", 3, 2),
-        ("official", "tuned", 3, 2),
-    ]
+    assert table.select("protocol", "ablation", "clips", "subjects").rows() == [("official", "fused", 3, 2)]

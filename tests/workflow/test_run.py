@@ -109,7 +109,7 @@ def test_every_run_leaves_weights_curves_predictions_and_scores(finished, run):
     assert finished.table(f"{run}/history.parquet")["epoch"].to_list() == [1, 2]
     assert {"clip_id", "subject", "setting", "role", "label", "predicted", "probability"} <= set(predictions.columns)
     assert sorted(predictions.select("clip_id", "role").rows()) == sorted(split.rows())
-    assert set(metrics) == {f"test/{name}" for name in ("uar", "war", "macro_f1", "recall/calm", "recall/keen")}
+    assert set(metrics) >= {f"test/{name}" for name in ("uar", "war", "macro_f1", "recall/calm", "recall/keen")}
 
 
 def test_the_comparison_has_every_score_of_every_ablation_and_protocol(finished):

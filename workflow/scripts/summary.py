@@ -46,7 +46,8 @@ with job(snakemake), recorded(snakemake, output.record, run_key) as record:
         chosen = params.selected_on[ablation]
         title = f"{stamped(ablation, chosen)}, {protocol}"
         save(confusion_figure(confusion, params.classes, title), output.confusion[number])
-        with recorded(snakemake, output.records[number], params.run_keys[number]) as of_ablation:
+        settings = params.ablations[ablation]
+        with recorded(snakemake, output.records[number], params.run_keys[number], params=settings) as of_ablation:
             measured = table.filter(protocol=protocol, ablation=ablation)
             of_ablation.metrics = {
                 f"test/{metric}": value for metric, value in measured.select("metric", "value").rows()
