@@ -22,6 +22,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary/comparison.md",
+        f"{RESULTS}/mlflow.db" if not config["tracking"]["uri"] else [],
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
 
 

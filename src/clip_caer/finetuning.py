@@ -35,9 +35,10 @@ class EndToEnd(nn.Module):
         """
         features = {}
         for view, pixels in crops.items():
-            encoded = self.visual((pixels[found[view]] - self.mean) / self.std).float()
-            blank = encoded.new_zeros(*found[view].shape, encoded.shape[-1])
-            features[view] = blank.index_put((found[view],), encoded)
+            features[view] = self.mean.new_zeros(*found[view].shape, self.visual.output_dim)
+            if found[view].any():
+                encoded = self.visual((pixels[found[view]] - self.mean) / self.std).float()
+                features[view] = features[view].index_put((found[view],), encoded)
         return self.caer(features, found)
 
     def parts(self) -> dict[str, nn.Module]:

@@ -65,6 +65,14 @@ class Shard:
         return (read_picture(path) for _, path in self.files(clip))
 
 
+def open_shard(
+    table: str, boxes: str, frames: str | None, dataset_folder: str, count: int | None, order: str = "numeric"
+) -> Shard:
+    """A shard from the paths of its tables, and of its decoded frames where it has some. See `Shard`."""
+    frames_folder = Path(frames) if frames else None
+    return Shard(pl.read_parquet(table), pl.read_parquet(boxes), Path(dataset_folder), frames_folder, count, order)
+
+
 def shard_faces(shard: Shard, detector: "Detector", fill_gap: int) -> pl.DataFrame:
     """The faces table of a shard: one row a frame. Given boxes are taken as they are; other clips are searched.
 

@@ -49,12 +49,14 @@ def train(
     settings: Mapping,
     seed: int,
     keep: Path | None = None,
+    run: str = "",
 ) -> Trained:
     """Train a model, and choose the epoch by UAR on the validation role; the original chooses it on the test list.
 
     build: makes the model; called after the seed is set. settings: the `train` section of the config.
-    keep: a file for the state at the end of each epoch; if it holds that of an earlier try with the same settings, seed
-    and clips, training goes on from there and ends with the same weights as without the interruption.
+    keep: a file for the state at the end of each epoch; if it holds that of an earlier try of the same `run` (its
+    fingerprint: all upstream), settings, seed and clips, training goes on from there and ends with the same weights as
+    without the interruption.
     Raises UserError when the loss is no longer finite.
     """
     torch.manual_seed(seed)
@@ -63,7 +65,7 @@ def train(
     optimizer = make_optimizer(model, settings)
     loss_of = make_loss(train_clips.labels, classes, settings["loss"]).to(device)
     batches = math.ceil(len(train_clips.labels) / settings["batch"])
-    identity = fingerprint(settings, seed, train_clips.labels.tolist(), val_clips.labels.tolist())
+    identity = fingerprint(run, settings, seed, train_clips.labels.tolist(), val_clips.labels.tolist())
     trained = _restore(keep, identity, model, optimizer) if keep and keep.exists() else Trained()
     for epoch in range(len(trained.history) + 1, settings["epochs"] + 1):
         model.train()
@@ -85,6 +87,11 @@ def train(
             total += loss * len(clips)
         lr = {f"lr/{group['name']}": group["lr"] for group in optimizer.param_groups}
         scores = validate(model, val_clips, settings)
+        if not math.isfinite(scores["val/loss"]):
+            raise UserError(
+                f"training stopped: the validation loss is {scores['val/loss']} in epoch {epoch} (seed {seed}). "
+                "Lower train.lr."
+            )
         trained.add({"epoch": epoch, "train/loss": total / len(order), **scores, **lr}, model)
         if keep and epoch < settings["epochs"]:
             _keep(keep, identity, model, optimizer, trained)

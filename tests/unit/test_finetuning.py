@@ -104,6 +104,13 @@ def test_the_whole_model_gives_what_its_parts_give(name, clips):
     torch.testing.assert_close(model(crops, found), model.caer(features, found), rtol=1e-3, atol=1e-3)
 
 
+def test_a_batch_without_any_face_is_possible(name, clips):
+    model = builder(name)().eval()
+    crops, found = clips.centre(torch.arange(2), SETTINGS)
+    found["face"][:] = False
+    assert model(crops, found).isfinite().all()
+
+
 def test_both_views_are_turned_alike(clips):
     same = CropClips({"a": clips.views["face"], "b": clips.views["face"]}, clips.labels)
     chosen = torch.arange(8)

@@ -9,7 +9,7 @@ from experiments import PROJECT, Experiment
 
 AFTER_SUMMARY = {"summary", "publish"}
 AFTER_TRAINING = {"evaluate"} | AFTER_SUMMARY
-AFTER_FEATURES = {"usable", "splits", "train"} | AFTER_TRAINING
+AFTER_FEATURES = {"splits", "train"} | AFTER_TRAINING
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -100,7 +100,7 @@ def test_comments_and_docstrings_rerun_nothing(edited):
         ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING),
         ("src/clip_caer/statistics.py", "bootstrap_scores", AFTER_SUMMARY),
         ("src/clip_caer/tracking.py", "publish", {"publish"}),
-        ("workflow/scripts/job.py", "open_shard", {"faces", "features"} | AFTER_FEATURES),
+        ("src/clip_caer/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES),
     ],
 )
 def test_an_edited_function_reruns_what_depends_on_it(edited, module, function, rules):

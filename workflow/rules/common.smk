@@ -19,8 +19,8 @@ os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
 from clip_caer.configuration import ablation_settings, complete
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
-from clip_caer.errors import UserError
-from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS
+from clip_caer.errors import UserError, reject
+from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.splits import protocol_of, split_names
@@ -62,6 +62,7 @@ wildcard_constraints:
 
 def locate(path):
     """A path of the config: relative to the folder snakemake runs in, or else to the workflow's own files."""
+    path = None if path is None else os.path.expanduser(path)
     if path is None or Path(path).exists() or not (HOME / path).exists():
         return path
     return str(HOME / path)
@@ -88,7 +89,7 @@ def content(path):
     return [sha256_file(file) if file.is_file() else str(file) for file in files]
 
 
-DATASET = config["dataset"] | {"path": f"{RESULTS}/demo/clips.csv" if DEMO else config["dataset"]["path"]}
+DATASET = config["dataset"] | {"path": f"{RESULTS}/demo/clips.csv" if DEMO else locate(config["dataset"]["path"])}
 DATASET_FOLDER = Path(DATASET["path"]).parent if HAS_VIDEOS else DATASET["path"]
 FRAME_COUNT = None if config["frames"]["count"] == "all" else config["frames"]["count"]
 DETECTOR = config["faces"]["detector"]
@@ -220,6 +221,29 @@ def run_fingerprint(wildcards):
     protocol = config["protocols"][protocol_of(wildcards.split)]
     data = [protocol, store_fingerprints(wildcards), clip_weights(wildcards.ablation), content(text_file(wildcards))]
     return fingerprint(settings, data, CODE["train"])
+
+
+def check_local_files():
+    """Whatever the config names must be there before any work starts."""
+    if config["faces"]["weights"]:
+        check_local_weights(DETECTOR, Path(locate(config["faces"]["weights"])))
+    problems = []
+    for ablation in ABLATIONS:
+        scheme, _, place = encoder_of(ablation)["model"].partition(":")
+        if scheme == "local-dir" and not Path(place).is_dir():
+            problems.append(f"encoder.model: local-dir:{place} is no folder")
+        if scheme == "original" and not Path(place).is_file():
+            problems.append(f"ablations.{ablation}.checkpoint: there is no {place}")
+        text = text_file(SimpleNamespace(ablation=ablation))
+        if text and not Path(text).is_file():
+            problems.append(f"text.file: there is no {text}")
+    reject(sorted(set(problems)), "The configuration is wrong")
+
+
+try:
+    check_local_files()
+except UserError as error:
+    raise WorkflowError(str(error))
 
 
 def ablation_key(protocol, ablation):

@@ -22,7 +22,7 @@ rule demo:
         "../scripts/demo.py"
 
 
-rule index:
+checkpoint index:
     """Read the dataset, check it as a whole, and list its clips."""
     input:
         dataset_files,
@@ -70,36 +70,20 @@ rule frames:
         "../scripts/frames.py"
 
 
-rule usable:
-    """Which clips came through to features; too many damaged ones stop the run here."""
+checkpoint splits:
+    """Leave damaged clips out, and deal the others into train, val and test; too many damaged ones stop the run here."""
     input:
         clips=f"{RESULTS}/index/clips.parquet",
         stores=all_store_files(),
     output:
         usable=f"{RESULTS}/index/usable.parquet",
-    log:
-        f"{RESULTS}/logs/usable.log",
-    conda:
-        "../../envs/experiment.yaml"
-    params:
-        max_damaged=config["dataset"]["max_damaged"],
-        code=CODE["usable"],
-    script:
-        "../scripts/usable.py"
-
-
-rule splits:
-    """Deal the usable clips into train, val and test."""
-    input:
-        clips=f"{RESULTS}/index/clips.parquet",
-        usable=f"{RESULTS}/index/usable.parquet",
-    output:
         splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
     log:
         f"{RESULTS}/logs/splits.log",
     conda:
         "../../envs/experiment.yaml"
     params:
+        max_damaged=config["dataset"]["max_damaged"],
         protocols=config["protocols"],
         code=CODE["splits"],
     script:

@@ -4,12 +4,14 @@ import polars as pl
 
 from clip_caer.crop_store import write_crops
 from clip_caer.encoder import image_size
-from clip_caer.shards import crop_loader
-from job import job, open_shard, recorded
+from clip_caer.shards import crop_loader, open_shard
+from job import job, recorded
 
-params, fp, view = snakemake.params, snakemake.wildcards.fp, snakemake.wildcards.view
+params, given = snakemake.params, snakemake.input
+fp, view = snakemake.wildcards.fp, snakemake.wildcards.view
 run_key, number = f"crops/{view}@{fp}", int(snakemake.wildcards.shard)
 with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard=number) as record:
-    shard, size = open_shard(snakemake), image_size(params.encoder["model"])
-    load = crop_loader(shard, pl.read_parquet(snakemake.input.faces), view, params.view, size)
+    size = image_size(params.encoder["model"])
+    shard = open_shard(given.shard, given.boxes, given.frames, params.folder, params.frame_count, params.order)
+    load = crop_loader(shard, pl.read_parquet(given.faces), view, params.view, size)
     record.counts = write_crops(shard.contents, load, size, snakemake.output.crops, fp, view, shard.damaged)

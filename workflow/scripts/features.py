@@ -4,16 +4,18 @@ import polars as pl
 
 from clip_caer.encoder import ImageEncoder, find_device, load_clip
 from clip_caer.features import encode_clips, write_features
-from clip_caer.shards import crop_loader
-from job import job, open_shard, recorded
+from clip_caer.shards import crop_loader, open_shard
+from job import job, recorded
 
-params, fp, view = snakemake.params, snakemake.wildcards.fp, snakemake.wildcards.view
+params, given = snakemake.params, snakemake.input
+fp, view = snakemake.wildcards.fp, snakemake.wildcards.view
 run_key, number = f"features/{view}@{fp}", int(snakemake.wildcards.shard)
 with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard=number) as record:
-    shard, settings = open_shard(snakemake), params.encoder
+    settings = params.encoder
+    shard = open_shard(given.shard, given.boxes, given.frames, params.folder, params.frame_count, params.order)
     clip = load_clip(settings["model"], settings["pretrained"], settings["precision"], find_device(params.device))
     encoder = ImageEncoder(clip, settings["normalise"])
-    load = crop_loader(shard, pl.read_parquet(snakemake.input.faces), view, params.view, encoder.image_size)
+    load = crop_loader(shard, pl.read_parquet(given.faces), view, params.view, encoder.image_size)
     table = encode_clips(shard.contents, load, encoder, snakemake.config["encoder"]["batch"])
     table.damaged.update(shard.damaged)
     write_features(table, snakemake.output.features, fp, view)

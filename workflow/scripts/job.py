@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import polars as pl
-
 from clip_caer.errors import UserError
 from clip_caer.records import Record, recording
-from clip_caer.shards import Shard
 
 
 @contextmanager
@@ -40,16 +37,3 @@ def recorded(snakemake, path: str, run_key: str, **more) -> Iterator[Record]:
     about = {"step": step, "name": coordinates.replace("/", " · "), "run_key": run_key, "fingerprint": fingerprint}
     with recording(path, failures=failures, **about, **more) as record:
         yield record
-
-
-def open_shard(snakemake) -> Shard:
-    """The shard of a job that looks at pictures."""
-    given, params = snakemake.input, snakemake.params
-    return Shard(
-        pl.read_parquet(given.shard),
-        pl.read_parquet(given.boxes),
-        Path(params.folder),
-        Path(given.frames) if given.frames else None,
-        params.frame_count,
-        params.get("order", "numeric"),
-    )

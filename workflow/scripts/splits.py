@@ -1,15 +1,21 @@
-"""Deal the usable clips into train, val and test."""
+"""Leave damaged clips out, and deal the others into train, val and test."""
 
 from pathlib import Path
 
 import polars as pl
 
+from clip_caer.damage import usable_clips
 from clip_caer.files import write_parquet
 from clip_caer.splits import make_splits
+from clip_caer.store import read_damaged
 from job import job
 
 with job(snakemake):
-    usable = pl.read_parquet(snakemake.input.usable).filter(pl.col("status") == "ok")
-    clips = pl.read_parquet(snakemake.input.clips).join(usable.select("clip_id"), on="clip_id", how="semi")
-    for path, table in zip(snakemake.output, make_splits(clips, snakemake.params.protocols).values(), strict=True):
+    damaged = [read_damaged(path) for path in snakemake.input.stores]
+    clips = pl.read_parquet(snakemake.input.clips)
+    usable = usable_clips(clips, damaged, snakemake.params.max_damaged)
+    write_parquet(usable, snakemake.output.usable)
+    clips = clips.join(usable.filter(status="ok"), on="clip_id", how="semi", maintain_order="left")
+    splits = make_splits(clips, snakemake.params.protocols).values()
+    for path, table in zip(snakemake.output.splits, splits, strict=True):
         write_parquet(table, Path(path))

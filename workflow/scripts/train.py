@@ -33,7 +33,7 @@ with job(snakemake):
             if settings["checkpoint"]:
                 trained = Trained()  # nothing to learn: the checkpoint is evaluated as it is
             else:
-                trained = train(build, *roles.values(), classes, settings["train"], seed, keep)
+                trained = train(build, *roles.values(), classes, settings["train"], seed, keep, params.fingerprint)
             with atomic(snakemake.output.weights[number]) as temporary:
                 save_file(trained.learned, temporary)
             write_parquet(pl.DataFrame(trained.history), snakemake.output.history[number])
