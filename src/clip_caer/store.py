@@ -17,7 +17,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any],
     """Write a safetensors file with a header of JSON values, atomically. Equal content gives equal bytes."""
     # one key: safetensors writes several in any order
     with atomic(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={"header": json.dumps(header, sort_keys=True)})
+        save_file(dict(tensors), temporary, metadata={"header": json.dumps(header)})
 
 
 def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str, Any]]:

@@ -11,7 +11,7 @@ RUN = "results/runs/tuned/official/seed-1"
 
 
 def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_weights(experiment, tmp_path):
-    tuned = {"views": ["face", "context"], "train": {"regime": "finetuned", "epochs": 60, "batch": 2}}
+    tuned = {"views": ["face", "context"], "train": {"regime": "finetuned", "epochs": 30, "batch": 2}}
     experiment.configure(ablations={"tuned": tuned})
     experiment.run("results/splits/official.parquet")
     undisturbed = experiment.copy(tmp_path / "undisturbed")
