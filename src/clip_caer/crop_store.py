@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clip_caer.features import Crops, read_ahead
+from clip_caer.features import Crops, sound_clips
 from clip_caer.store import open_tensors, refusal, save_tensors
-from clip_caer.video import Damaged
 
 FORMAT = {"format": "clip-caer crops 1"}
 
@@ -31,12 +30,7 @@ def write_crops(
     damaged: clip id → message of the clips that were damaged before.
     """
     done, parts, found, damaged = [], [], [], dict(damaged)
-    for (clip_id, sha256), crops in read_ahead(clips, lambda clip: load(clip[0])):
-        try:
-            crops = crops.result()
-        except Damaged as damage:
-            damaged[clip_id] = str(damage)
-            continue
+    for clip_id, sha256, crops in sound_clips(clips, load, damaged):
         nothing = np.zeros((size, size, 3), np.uint8)
         parts.append(torch.from_numpy(np.stack([nothing if crop is None else crop for crop in crops])))
         found += [crop is not None for crop in crops]

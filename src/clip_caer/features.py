@@ -73,12 +73,7 @@ def encode_clips(
     batch: crops encoded at once.
     """
     width, done, damaged, features, found = encoder.width, [], {}, [], []
-    for (clip_id, sha256), crops in read_ahead(clips, lambda clip: load(clip[0])):
-        try:
-            crops = crops.result()
-        except Damaged as damage:
-            damaged[clip_id] = str(damage)
-            continue
+    for clip_id, sha256, crops in sound_clips(clips, load, damaged):
         mask = torch.tensor([crop is not None for crop in crops], dtype=torch.bool)
         shown = [flip(crop) for crop in crops if crop is not None for flip in VARIANTS.values()]
         encoded = [encoder(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
@@ -127,12 +122,25 @@ def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
     return FeatureTable.of(header["clips"], features, found, header["damaged"])
 
 
-def read_ahead(items: Iterable, load: Callable, depth: int = 2) -> Iterator[tuple[tuple[str, str], Future]]:
-    """(item, future of load(item)), with the next `depth` items being loaded in a thread: memory stays bounded."""
+def sound_clips(
+    clips: Iterable[tuple[str, str]], load: Callable[[str], Crops], damaged: dict[str, str], depth: int = 2
+) -> Iterator[tuple[str, str, Crops]]:
+    """(clip id, sha256, crops) of each clip, while the next `depth` are loaded in a thread: memory stays bounded.
+
+    A clip whose loading raises Damaged is left out, and its message put into `damaged`.
+    """
+
+    def result(clip_id: str, sha256: str, crops: Future) -> Iterator[tuple[str, str, Crops]]:
+        try:
+            yield clip_id, sha256, crops.result()
+        except Damaged as damage:
+            damaged[clip_id] = str(damage)
+
     with ThreadPoolExecutor(1) as reader:
         pending: deque = deque()
-        for item in items:
-            pending.append((item, reader.submit(load, item)))
+        for clip_id, sha256 in clips:
+            pending.append((clip_id, sha256, reader.submit(load, clip_id)))
             if len(pending) > depth:
-                yield pending.popleft()
-        yield from pending
+                yield from result(*pending.popleft())
+        for waiting in pending:
+            yield from result(*waiting)

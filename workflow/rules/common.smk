@@ -54,7 +54,6 @@ HAS_VIDEOS = config["dataset"]["reader"] != "raer"
 
 wildcard_constraints:
     shard=r"\d+",
-    seed=r"\d+",
     view="face|context",
     ablation="|".join(map(re.escape, ABLATIONS)),
     split="|".join(map(re.escape, SPLITS)),
