@@ -2,7 +2,7 @@
 
 
 rule train:
-    """Train prompts, temporal encoders and fusion on cached features."""
+    """Train on cached features, or on crops where the image encoder learns too."""
     input:
         unpack(stores_of_run),
         clips=f"{RESULTS}/index/clips.parquet",

@@ -1,4 +1,4 @@
-"""Train prompts, temporal encoders and fusion on cached features: all seeds of an ablation and a split."""
+"""Train an ablation on a split with all seeds, on cached features or, where the image encoder learns, crops."""
 
 from pathlib import Path
 
