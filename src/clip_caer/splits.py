@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from clip_caer.errors import UserError, reject
 
@@ -79,6 +78,8 @@ def _fold(clips: pl.DataFrame, folds: int, seed: int, number: int) -> tuple[np.n
             f"{students} student(s) cannot be dealt into {folds} folds without sharing one. "
             "Lower protocols.subject_kfold.folds, or bring more students."
         )
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # not to plan with: it takes a second
+
     stratify = clips["label"].value_counts()["count"].max() >= folds  # else no class has a clip for each fold
     dealer = (StratifiedGroupKFold if stratify else GroupKFold)(folds, shuffle=True, random_state=seed)
     return list(dealer.split(np.zeros(len(clips)), clips["label"].to_numpy(), clips["subject"].to_numpy()))[number]
