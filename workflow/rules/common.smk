@@ -226,12 +226,17 @@ def text_file(wildcards):
     return locate(experiment_settings(wildcards)["text"]["file"])
 
 
+def dealing(split):
+    """How a split is dealt: what its protocol says, but for the protocol's other splits, which may come and go."""
+    settings = config["protocols"][protocol_of(split)]
+    return {key: value for key, value in settings.items() if key not in ("repeats", "settings")}
+
+
 def run_fingerprint(wildcards):
     """Identity of a run: a changed setting is another run in MLflow, the old one stays."""
     settings = experiment_settings(wildcards)
-    protocol = config["protocols"][protocol_of(wildcards.split)]
     data = [
-        protocol,
+        dealing(wildcards.split),
         store_fingerprints(wildcards),
         clip_weights(encoder_of(wildcards.model)),
         content(text_file(wildcards)),
@@ -277,10 +282,8 @@ def public_config():
 
 def control_fingerprint(wildcards):
     stores = {view: store.fp for view, store in CONTROL_STORES.items()}
-    protocol = config["protocols"][protocol_of(wildcards.split)]
-    return fingerprint(
-        protocol, stores, config["text"]["kind"], content(locate(config["text"]["file"])), CODE["controls"]
-    )
+    texts = [config["text"]["kind"], content(locate(config["text"]["file"]))]
+    return fingerprint(dealing(wildcards.split), stores, texts, CODE["controls"])
 
 
 def control_key(protocol, control):
