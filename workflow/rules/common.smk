@@ -252,6 +252,31 @@ def ablation_key(protocol, ablation):
     return f"ablation/{ablation}/{protocol}@{fingerprint(parts, SEEDS)}"
 
 
+# ---- use ----
+
+
+def made_with(ablation):
+    """All that lies between a video and an ablation's probabilities; paths are absolute, so that it is known anywhere."""
+    runs = {split: SimpleNamespace(ablation=ablation, split=split) for split in SPLITS}
+    settings, encoder = experiment_settings(SimpleNamespace(ablation=ablation)), encoder_of(ablation)
+    scheme, colon, place = encoder["model"].partition(":")
+    local = [place if colon else None, encoder["pretrained"], text_file(SimpleNamespace(ablation=ablation))]
+    place, pretrained, text = (os.path.abspath(path) if path and Path(path).exists() else path for path in local)
+    return {
+        "experiment": config["experiment"],
+        "settings": settings | {"checkpoint": place if settings["checkpoint"] else None},
+        "encoder": encoder | {"model": f"{scheme}:{place}" if colon else encoder["model"], "pretrained": pretrained},
+        "text_file": text,
+        "views": config["views"],
+        "frames": config["frames"],
+        "faces": config["faces"] | {"weights": os.path.abspath(DETECTOR_WEIGHTS)},
+        "dataset": os.path.abspath(DATASET_FOLDER),
+        "stores": {view: STORES[ablation, view].fp for view in settings["views"]},
+        "runs": {split: run_fingerprint(run) for split, run in runs.items()},
+        "files": [path for path in (place, pretrained, text) if path and Path(path).exists()],
+    }
+
+
 # ---- tracking ----
 
 

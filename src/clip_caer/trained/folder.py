@@ -1,0 +1,175 @@
+"""A run's folder, packed: its weights, with everything that they were trained on top of."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn.utils import parametrize
+
+from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
+from clip_caer.encoder import load_clip
+from clip_caer.errors import UserError, reject
+from clip_caer.experiment import load_learned, model_builder
+from clip_caer.files import read_json, sha256_file
+from clip_caer.finetuning import EndToEnd
+from clip_caer.original import load_checkpoint
+from clip_caer.prompts import class_texts
+from clip_caer.trained.packed import Packed, digest
+
+import open_clip  # isort: skip
+
+_ORIGINAL_HEAD_WIDTH = 64
+
+
+def pack(folder: Path, device: str = "cpu") -> Packed:
+    """Everything between a video and class probabilities, from the folder of a run, results/runs/…/seed-N.
+
+    Raises UserError if the folder holds no finished run, or if settings, weights or texts are not, or are no longer,
+    those that it was trained with.
+    """
+    made_with, record = _read(folder)
+    settings, encoder = made_with["settings"], made_with["encoder"]
+    build = model_builder(encoder, settings, made_with["text_file"], device)
+    model = load_learned(build(), load_file(folder / "weights.safetensors")).eval()
+    finetuned = isinstance(model, EndToEnd)
+    caer = model.caer if finetuned else model
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        text = caer.prompts()
+    checkpoint = settings["checkpoint"]
+    texts = load_checkpoint(checkpoint).texts if checkpoint else _texts(made_with)
+    caer.prompts = None
+    visual = model.visual if finetuned else load_clip(encoder["model"], encoder["pretrained"], encoder["precision"]).visual
+    tower = _plain(visual)
+    weights = Path(made_with["faces"]["weights"])
+    tensors = {
+        "text": text.float(),
+        **{f"model/{name}": tensor for name, tensor in caer.state_dict().items()},
+        **{f"visual/{name}": tensor for name, tensor in tower.items()},
+        "detector": torch.frombuffer(bytearray(weights.read_bytes()), dtype=torch.uint8),
+    }
+    about = {
+        "name": record["name"].removeprefix("train · "),
+        "experiment": made_with["experiment"],
+        "classes": settings["classes"],
+        "texts": texts,
+        "views": {view: made_with["views"][view] for view in settings["views"]},
+        "frames": made_with["frames"],
+        "faces": {key: value for key, value in made_with["faces"].items() if key != "weights"},
+        "encoder": {
+            "model": encoder["model"],
+            "pretrained": encoder["pretrained"],
+            "precision": "fp32" if finetuned else encoder["precision"],
+            "normalise": "none" if checkpoint else encoder["normalise"],
+            "finetuned": finetuned,
+            "tower": _configuration(encoder["model"], visual),
+            "sha256": digest(tower),
+        },
+        "temporal": _temporal(settings, caer),
+        "shared": settings["temporal"]["shared"],
+        "fusion": settings["fusion"],
+        "adapter": settings["adapter"],
+        "segments": settings["train"]["segments"],
+        "sampling": settings["train"]["sampling"],
+        "temperature": _temperature(folder),
+        "selected_on": settings["selected_on"],
+        "fingerprints": {"run": record["fingerprint"], **made_with["stores"]},
+        "run_key": record["run_key"],
+        "scores": read_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {},
+        "settings": record["params"],
+        "versions": record["versions"],
+        "git_commit": record["git_commit"],
+    }
+    return Packed({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, about)
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What a run was made with, from the settings.json of its ablation. Raises UserError where there is none."""
+    path = folder.resolve().parents[1] / "settings.json"
+    if not path.exists():
+        raise UserError(
+            f"{folder}: this is no run that can be used: {path} is missing. Expected a folder "
+            "results/runs/ABLATION/SPLIT/seed-N of a finished experiment; start snakemake again to complete it."
+        )
+    return read_json(path)
+
+
+def _read(folder: Path) -> tuple[dict, dict]:
+    """Settings and record of a run, after a check that they and the files they name belong together."""
+    if not (folder / "weights.safetensors").exists():
+        runs = sorted(path.parent.name for path in folder.glob("**/weights.safetensors"))[:20]
+        hint = f" Its runs are {', '.join(runs)}." if runs else ""
+        raise UserError(f"{folder}: there are no trained weights in this folder.{hint}")
+    made_with, record = read_settings(folder), read_json(folder / "train.run.json")
+    split = folder.resolve().parent.name
+    if made_with["runs"].get(split) != record["fingerprint"]:
+        raise UserError(
+            f"{folder}: it was trained with other settings than {folder.parents[1] / 'settings.json'} tells. "
+            "Start snakemake again to bring both up to date."
+        )
+    problems = []
+    for path, sha256 in made_with["files"].items():
+        if not Path(path).is_file():
+            problems.append(f"{path} is gone")
+        elif sha256_file(path) != sha256:
+            problems.append(f"{path} has changed")
+    reject(problems, f"{folder}: what it was trained with is not there any more. Bring it back, or train anew")
+    return made_with, record
+
+
+def _texts(made_with: Mapping) -> list[str]:
+    settings = made_with["settings"]
+    return class_texts(settings["classes"], settings["text"]["kind"], made_with["text_file"])
+
+
+def _plain(visual: nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors of an image tower, with low-rank changes worked into its weights."""
+    for module in list(visual.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name)
+    return visual.state_dict()
+
+
+def _configuration(model: str, visual: nn.Module) -> dict[str, Any]:
+    """What open_clip builds an image tower from, and the mean and deviation of its preprocessing."""
+    if model.startswith("original:"):
+        vision = {
+            "image_size": visual.image_size[0],
+            "layers": len(visual.transformer.resblocks),
+            "width": visual.conv1.out_channels,
+            "patch_size": visual.conv1.kernel_size[0],
+            "head_width": _ORIGINAL_HEAD_WIDTH,
+        }
+        return {"embed_dim": visual.output_dim, "vision_cfg": vision, "quick_gelu": True, "mean": [0.0] * 3, "std": [1.0] * 3}
+    config = open_clip.get_model_config(model)
+    return {
+        "embed_dim": config["embed_dim"],
+        "vision_cfg": config["vision_cfg"],
+        "quick_gelu": config.get("quick_gelu", False),
+        "mean": list(visual.image_mean),
+        "std": list(visual.image_std),
+    }
+
+
+def _temporal(settings: Mapping, caer: nn.Module) -> dict[str, Any]:
+    """Arguments of a TemporalEncoder; those of a checkpoint of the original follow from its tensors, not from the config."""
+    temporal = {key: value for key, value in settings["temporal"].items() if key != "shared"}
+    temporal["segments"] = settings["train"]["segments"]
+    layers = next(iter(caer.temporal.values())).layers
+    if layers:
+        heads, mlp_width = layers[0].heads, layers[0].mlp[0].out_features
+        head_width = layers[0].qkv.out_features // (3 * heads)
+        temporal |= {"layers": len(layers), "heads": heads, "head_width": head_width, "mlp_width": mlp_width}
+    return temporal
+
+
+def _temperature(folder: Path) -> float:
+    """Of the run's calibration, where its evaluation has fitted one."""
+    path = folder / "predictions.parquet"
+    if path.exists() and "temperature" in pl.read_parquet_schema(path):
+        return float(pl.read_parquet(path, columns=["temperature"])["temperature"][0])
+    return 1.0
