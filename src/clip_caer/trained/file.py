@@ -53,7 +53,9 @@ def _named_tower(path: Path, encoder: dict) -> dict:
     try:
         tower = load_clip(encoder["model"], encoder["pretrained"], encoder["precision"]).visual.state_dict()
     except UserError as error:
-        raise UserError(f"{path}: holds no image encoder and names {named}, which is not to be had here. {error}") from error
+        raise UserError(
+            f"{path}: holds no image encoder and names {named}, which is not to be had here. {error}"
+        ) from error
     if digest(tower) != encoder["sha256"]:
         raise UserError(f"{path}: its image encoder, {named}, has other weights here than those it was trained on.")
     return tower

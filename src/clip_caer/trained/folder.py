@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError, reject
-from clip_caer.experiment import load_learned, model_builder
+from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.files import read_json, sha256_file
 from clip_caer.finetuning import EndToEnd
 from clip_caer.original import load_checkpoint
@@ -22,6 +22,7 @@ from clip_caer.trained.packed import Packed, digest
 
 import open_clip  # isort: skip
 
+BACKGROUND = 64  # clips
 _ORIGINAL_HEAD_WIDTH = 64
 
 
@@ -39,14 +40,18 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
     caer = model.caer if finetuned else model
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         text = caer.prompts()
+        background = _background(model, made_with, folder.resolve())
     checkpoint = settings["checkpoint"]
     texts = load_checkpoint(checkpoint).texts if checkpoint else _texts(made_with)
     caer.prompts = None
-    visual = model.visual if finetuned else load_clip(encoder["model"], encoder["pretrained"], encoder["precision"]).visual
+    visual = (
+        model.visual if finetuned else load_clip(encoder["model"], encoder["pretrained"], encoder["precision"]).visual
+    )
     tower = _plain(visual)
     weights = Path(made_with["faces"]["weights"])
     tensors = {
         "text": text.float(),
+        "background": background.float(),
         **{f"model/{name}": tensor for name, tensor in caer.state_dict().items()},
         **{f"visual/{name}": tensor for name, tensor in tower.items()},
         "detector": torch.frombuffer(bytearray(weights.read_bytes()), dtype=torch.uint8),
@@ -120,6 +125,26 @@ def _read(folder: Path) -> tuple[dict, dict]:
     return made_with, record
 
 
+def _background(model: nn.Module, made_with: Mapping, folder: Path) -> torch.Tensor:
+    """What the views have seen in some clips of the train role, [N, views, D]; drawn by lot, always the same."""
+    settings, results, split = made_with["settings"], folder.parents[3], folder.parent.name
+    kind, fingerprints = settings["store"], made_with["stores"]
+    paths = {view: sorted(Path(results, kind, fp, view).glob("*.safetensors")) for view, fp in fingerprints.items()}
+    reject(
+        [f"{Path(results, kind, fingerprints[view], view)}" for view, files in paths.items() if not files],
+        f"{folder}: the caches that it was trained on are gone. Start snakemake again, or use an exported file",
+    )
+    roles = pl.read_parquet(results / "splits" / f"{split}.parquet")
+    rows = clips_of_roles(pl.read_parquet(results / "index" / "clips.parquet"), roles, ["train"])
+    rows = rows.sample(min(BACKGROUND, len(rows)), seed=0)
+    clips = with_stores(rows, open_stores(kind, paths, fingerprints), settings["classes"], kind)
+    device, seen = next(model.parameters()).device, []
+    for part in torch.arange(len(rows)).split(8):
+        shown, found = ({v: x.to(device) for v, x in of.items()} for of in clips.centre(part, settings["train"]))
+        seen.append(model.caer.seen(model.encode(shown, found), found) if kind == "crops" else model.seen(shown, found))
+    return torch.cat(seen)
+
+
 def _texts(made_with: Mapping) -> list[str]:
     settings = made_with["settings"]
     return class_texts(settings["classes"], settings["text"]["kind"], made_with["text_file"])
@@ -144,7 +169,13 @@ def _configuration(model: str, visual: nn.Module) -> dict[str, Any]:
             "patch_size": visual.conv1.kernel_size[0],
             "head_width": _ORIGINAL_HEAD_WIDTH,
         }
-        return {"embed_dim": visual.output_dim, "vision_cfg": vision, "quick_gelu": True, "mean": [0.0] * 3, "std": [1.0] * 3}
+        return {
+            "embed_dim": visual.output_dim,
+            "vision_cfg": vision,
+            "quick_gelu": True,
+            "mean": [0.0] * 3,
+            "std": [1.0] * 3,
+        }
     config = open_clip.get_model_config(model)
     return {
         "embed_dim": config["embed_dim"],

@@ -18,7 +18,7 @@ from clip_caer.trained.packed import Packed
 import open_clip  # isort: skip
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 64, "heads": 1, "layers": 0}  # texts are encoded already
+_NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 64, "heads": 1, "layers": 1}  # texts are encoded already
 
 
 class FixedTexts(nn.Module):
@@ -48,7 +48,8 @@ class Tower(nn.Module):
 class Trained:
     """Crops to features, features to class probabilities, with the settings of the run it comes from.
 
-    about: see `Packed`. Everything that a step of the workflow computes is computed here by the same functions, so the
+    about: see `Packed`. background: what the views have seen in clips of the train role, [N, views, D].
+    Everything that a step of the workflow computes is computed here by the same functions, so the
     probabilities are those of the evaluation.
     """
 
@@ -61,6 +62,7 @@ class Trained:
         tower = Tower(_build_visual(packed)).to(self.device).eval().requires_grad_(False)
         self.encoder = ImageEncoder(tower, about["encoder"]["normalise"])
         self.caer = _build_caer(packed, self.encoder.width).to(self.device).eval().requires_grad_(False)
+        self.background = packed.tensors["background"].to(self.device)
         self._detector = packed.tensors["detector"].numpy().tobytes()
 
     @property
@@ -68,11 +70,11 @@ class Trained:
         """Side of a crop in pixels."""
         return self.encoder.image_size
 
-    def load_detector(self, threshold: float | None = None) -> Detector:
-        """The run's face detector; with another threshold of its scores, if wanted."""
+    def load_detector(self, threshold: float | None = None, longest_side: int | None = None) -> Detector:
+        """The run's face detector; with another threshold or size of its pictures, if wanted."""
         settings = {key: self.about["faces"][key] for key in ("detector", "longest_side", "threshold", "nms")}
-        if threshold is not None:
-            settings["threshold"] = threshold
+        settings["threshold"] = settings["threshold"] if threshold is None else threshold
+        settings["longest_side"] = longest_side or settings["longest_side"]
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder, "weights")
             weights.write_bytes(self._detector)
@@ -90,11 +92,16 @@ class Trained:
         # a frozen encoder's features are cached as 16-bit floats
         return (features if self.about["encoder"]["finetuned"] else features.half().float()), found
 
-    def logits(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Features [B, T, D] and found mask [B, T] of each view → logits float32 [B, K], on the CPU; differentiable."""
+    def seen(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Features [B, T, D] and found mask [B, T] of each view → what each view has seen, [B, views, D]."""
         shown, mask = ({view: x[view].to(self.device) for view in self.views} for x in (features, found))
         with self._as_trained():
-            return self.caer(shown, mask).float().cpu()
+            return self.caer.seen(shown, mask)
+
+    def classify(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → logits float32 [B, K], on the CPU."""
+        with self._as_trained():
+            return self.caer.classify(seen).float().cpu()
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Calibrated by the run's temperature; [B, K] → [B, K]."""
@@ -124,7 +131,9 @@ def _build_visual(packed: Packed) -> nn.Module:
 
 def _build_caer(packed: Packed, width: int) -> ClipCaer:
     about = packed.about
-    caer = ClipCaer(about["views"], width, None, about["temporal"], about["shared"], about["fusion"], about["adapter"])
+    caer = ClipCaer(
+        list(about["views"]), width, None, about["temporal"], about["shared"], about["fusion"], about["adapter"]
+    )
     caer.load_state_dict(packed.part("model"))
     caer.prompts = FixedTexts(packed.tensors["text"])
     return caer

@@ -11,7 +11,8 @@ class Packed(NamedTuple):
     """A trained run without its classes and code.
 
     tensors: `text`, the class texts' features [K, D]; `model/…`, what was trained; `visual/…`, CLIP's image tower (none
-    where it is only named); `detector`, the bytes of the face detector's weights.
+    where it is only named); `background`, what the views have seen in some clips of the train role [N, views, D];
+    `detector`, the bytes of the face detector's weights.
     about: what they are of and how they are used, JSON values; see `clip_caer.trained.folder.pack`.
     """
 
