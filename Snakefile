@@ -26,6 +26,7 @@ rule all:
         f"{RESULTS}/mlflow.db" if not config["tracking"]["uri"] else [],
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
         expand(f"{RESULTS}/runs/{{ablation}}/settings.json", ablation=ABLATIONS),
+        rules.predict.output if config["predict"]["videos"] else [],
 
 
 onerror:

@@ -17,12 +17,14 @@ inherited = dict(os.environ).get("PYTHONPATH", "")
 os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
 
 from clip_caer.configuration import ablation_settings, complete
+from clip_caer.dataset.index import shard_of
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
 from clip_caer.errors import UserError, reject
 from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
+from clip_caer.predicting.source import find_videos, short_names
 from clip_caer.splits import protocol_of, split_names
 
 try:
@@ -38,6 +40,14 @@ class Store(NamedTuple):
     kind: str  # features | crops
     view: str
     encoder: dict
+
+
+class RunToUse(NamedTuple):
+    """What predicts new videos, and the files that it consists of."""
+
+    path: str
+    files: list[str]
+    fp: str
 
 
 # ---- names ----
@@ -275,6 +285,30 @@ def made_with(ablation):
         "runs": {split: run_fingerprint(run) for split, run in runs.items()},
         "files": [path for path in (place, pretrained, text) if path and Path(path).exists()],
     }
+
+
+def run_to_use():
+    """The run that predicts: one of this experiment, or else a folder or a file."""
+    run = config["predict"]["run"]
+    if not run:
+        raise UserError("predict.run: name the run that is to predict: ABLATION/SPLIT/seed-N, or a file.")
+    ablation, split, seed = (*run.removeprefix(f"{RESULTS}/runs/").split("/"), None, None, None)[:3]
+    if ablation not in ABLATIONS or split not in SPLITS or seed not in [f"seed-{seed}" for seed in SEEDS]:
+        return RunToUse(locate(run), [locate(run)], fingerprint(content(locate(run))))
+    of_run, folder = SimpleNamespace(ablation=ablation, split=split), f"{RESULTS}/runs/{ablation}/{split}/{seed}"
+    files = [f"{folder}/{name}" for name in ("weights.safetensors", "predictions.parquet", "metrics.json")]
+    upstream = [f"runs/{ablation}/settings.json", "index/clips.parquet", f"splits/{split}.parquet"]
+    files += [f"{RESULTS}/{name}" for name in upstream] + sum(stores_of_run(of_run).values(), [])
+    return RunToUse(folder, files, fingerprint(run_fingerprint(of_run), seed))
+
+
+def videos_by_shard():
+    """{shard: {name of the outputs: video}} of the videos to predict."""
+    places = config["predict"]["videos"]
+    videos, shards = find_videos([locate(place) for place in ([places] if isinstance(places, str) else places)]), {}
+    for name, video in zip(short_names(videos), videos, strict=True):
+        shards.setdefault(shard_of(name, len(SHARDS)), {})[name] = str(video)
+    return shards
 
 
 # ---- tracking ----

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from clip_caer.explaining.explain import Explanation
 from clip_caer.showing.palette import INK, PALE, PAPER, letters
 
-SIDE, GAP, LEFT, WIDE = 132, 6, 150, 2  # pixels; clips side by side
+SIDE, GAP, LEFT, WIDE = 132, 6, 104, 2  # pixels; clips side by side
 RIGHT, WRONG, FAINT = (0, 122, 61), (190, 30, 30), (110, 110, 110)
 BARS = {"face": (0, 114, 178), "context": (230, 159, 0)}
 
