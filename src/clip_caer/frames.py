@@ -44,7 +44,10 @@ def frame_files(folder: str | Path, count: int | None = None) -> list[tuple[int,
 
 
 def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
-    """A picture, from its path or an open file, as uint8 [H, W, 3], RGB, upright. What is transparent becomes black. Raises `Damaged`."""
+    """A picture, from its path or an open file, as uint8 [H, W, 3], RGB, upright; what is transparent becomes black.
+
+    Raises `Damaged`.
+    """
     try:
         with Image.open(path) as picture:
             picture = ImageOps.exif_transpose(picture)

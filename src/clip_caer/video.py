@@ -93,8 +93,8 @@ def extract_clip(
 def stream_frames(video: str | Path, ffmpeg_path: str) -> Iterator[bytes]:
     """Decode a video once and give its frames one by one, the same JPEG pictures as `extract_clip` writes.
 
-    Nothing is kept, so that a long video needs no more memory than a short one. Raises `Damaged` as `extract_clip` does,
-    after the frames that came before the damage. Left early, it stops ffmpeg.
+    Nothing is kept, so that a long video needs no more memory than a short one. Raises `Damaged` as `extract_clip`
+    does, after the frames that came before the damage. Left early, it stops ffmpeg.
     """
     output = _pictures(video, None).output("pipe:1", format="mpjpeg", vcodec="mjpeg", **_PICTURES)
     with tempfile.TemporaryFile() as log:

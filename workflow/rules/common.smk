@@ -266,24 +266,20 @@ def ablation_key(protocol, ablation):
 
 
 def made_with(ablation):
-    """All that lies between a video and an ablation's probabilities; paths are absolute, so that it is known anywhere."""
-    runs = {split: SimpleNamespace(ablation=ablation, split=split) for split in SPLITS}
-    settings, encoder = experiment_settings(SimpleNamespace(ablation=ablation)), encoder_of(ablation)
-    scheme, colon, place = encoder["model"].partition(":")
-    local = [place if colon else None, encoder["pretrained"], text_file(SimpleNamespace(ablation=ablation))]
-    place, pretrained, text = (os.path.abspath(path) if path and Path(path).exists() else path for path in local)
+    """All that lies between a video and an ablation's probabilities."""
+    of_split = {split: SimpleNamespace(ablation=ablation, split=split) for split in SPLITS}
+    of_ablation = SimpleNamespace(ablation=ablation)
     return {
         "experiment": config["experiment"],
-        "settings": settings | {"checkpoint": place if settings["checkpoint"] else None},
-        "encoder": encoder | {"model": f"{scheme}:{place}" if colon else encoder["model"], "pretrained": pretrained},
-        "text_file": text,
+        "settings": experiment_settings(of_ablation),
+        "encoder": encoder_of(ablation),
+        "text_file": text_file(of_ablation),
         "views": config["views"],
         "frames": config["frames"],
-        "faces": config["faces"] | {"weights": os.path.abspath(DETECTOR_WEIGHTS)},
-        "dataset": os.path.abspath(DATASET_FOLDER),
-        "stores": {view: STORES[ablation, view].fp for view in settings["views"]},
-        "runs": {split: run_fingerprint(run) for split, run in runs.items()},
-        "files": [path for path in (place, pretrained, text) if path and Path(path).exists()],
+        "faces": config["faces"] | {"weights": DETECTOR_WEIGHTS},
+        "dataset": str(DATASET_FOLDER),
+        "stores": store_fingerprints(of_ablation),
+        "runs": {split: run_fingerprint(run) for split, run in of_split.items()},
     }
 
 

@@ -1,7 +1,7 @@
 """Make a trained run one file."""
 
-from clip_caer.trained import open_packed
 from clip_caer.trained.file import write_model
+from clip_caer.trained.run import open_packed
 from job import job
 
 with job(snakemake):

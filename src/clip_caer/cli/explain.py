@@ -11,8 +11,8 @@ from clip_caer.errors import UserError
 NAME = "explain"
 HELP = "show what a trained run looked at"
 DESCRIPTION = """\
-A contact sheet: what each view was shown of a clip, which places of it spoke for the predicted class (Grad-CAM for ResNet
-towers, attention rollout for transformers), and how much of the decision came from the face and from the context."""
+A contact sheet: what each view was shown of a clip, which places of it spoke for the predicted class (Grad-CAM for
+ResNet towers, attention rollout for transformers), and how much of the decision came from the face and the context."""
 EXAMPLES = """\
 examples:
   # the eight clips that the run got most wrong
@@ -53,7 +53,7 @@ def call(args: argparse.Namespace) -> int:
     from clip_caer.explaining.gallery import write_gallery
     from clip_caer.frames import find_ffmpeg
     from clip_caer.predicting.source import find_videos, open_source
-    from clip_caer.trained import open_run
+    from clip_caer.trained.run import open_run
 
     if not (args.videos or args.clips or args.worst or args.best):
         raise UserError("nothing to explain. Give videos, --clips ID …, --worst N or --best N.")

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    from clip_caer.trained import open_packed
     from clip_caer.trained.file import write_model
+    from clip_caer.trained.run import open_packed
 
     write_model(open_packed(args.run), args.file, with_encoder=not args.without_encoder)
     print(

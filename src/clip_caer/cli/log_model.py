@@ -1,6 +1,7 @@
 """clip-caer log-model"""
 
 import argparse
+import sys
 from pathlib import Path
 
 from clip_caer.cli.options import add_run
@@ -9,8 +10,8 @@ from clip_caer.errors import UserError
 NAME = "log-model"
 HELP = "log a trained run to MLflow as a model that can be served"
 DESCRIPTION = """\
-Logs the run as a model with a signature, under the MLflow run of its training. It takes the bytes of videos and gives the
-rows of clip-caer predict."""
+Logs the run as a model with a signature, under the MLflow run of its training. It takes the bytes of videos and gives
+the rows of clip-caer predict."""
 EXAMPLES = """\
 examples:
   clip-caer log-model results/runs/fused/official/seed-1
@@ -30,7 +31,8 @@ def call(args: argparse.Namespace) -> int:
     uri = args.uri or _own_database(Path(args.run).resolve())
     model = log_model(args.run, uri, args.register)
     print(f"logged as {model}; to serve it:")
-    print(f"MLFLOW_TRACKING_URI='{uri}' mlflow models serve -m {model} --env-manager local")
+    programs = Path(sys.executable).parent
+    print(f"PATH={programs}:$PATH MLFLOW_TRACKING_URI='{uri}' mlflow models serve -m {model} --env-manager local")
     return 0
 
 

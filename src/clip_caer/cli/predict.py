@@ -65,7 +65,7 @@ def call(args: argparse.Namespace) -> int:
     from clip_caer.predicting.source import find_videos
     from clip_caer.predicting.videos import Pictures, as_text, predict_videos, write_predictions
     from clip_caer.predicting.windows import parse_span
-    from clip_caer.trained import open_run
+    from clip_caer.trained.run import open_run
 
     videos = find_videos(args.videos)
     window, step = (parse_span(length) if length else None for length in (args.window, args.step))

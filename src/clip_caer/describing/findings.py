@@ -26,8 +26,8 @@ def findings(clips: pl.DataFrame, classes: Sequence[str]) -> list[str]:
     shared = roles.filter(pl.col("role").list.contains("train") & pl.col("role").list.contains("test"))
     if len(shared):
         found.append(
-            f"{len(shared)} of {len(roles)} students stand in both train and test of the official split: what it measures "
-            "includes knowing the student. Use the protocol subject_kfold beside it."
+            f"{len(shared)} of {len(roles)} students stand in both train and test of the official split: what it "
+            "measures includes knowing the student. Use the protocol subject_kfold beside it."
         )
     counts = sound.group_by("label").len().sort("len")
     if len(counts) > 1 and counts["len"][-1] >= 5 * counts["len"][0]:

@@ -8,7 +8,7 @@ import polars as pl
 from clip_caer.errors import UserError
 from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.source import Source, open_source
-from clip_caer.trained.folder import read_settings
+from clip_caer.trained.settings import read_settings
 from clip_caer.views import person_boxes
 
 

@@ -15,7 +15,7 @@ from clip_caer.predicting.plan import Plan, make_plan
 from clip_caer.predicting.source import Source, decoded
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 
 SHOWN = 4  # of a clip's segments
 
@@ -41,7 +41,8 @@ class Explanation(NamedTuple):
 def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | None = None) -> Explanation:
     """Explain what was predicted for one student in one clip.
 
-    hider: finds the faces that are to be blurred in the pictures shown (not in those that the model sees). Raises Damaged.
+    hider: finds the faces that are to be blurred in the pictures shown, not in those that the model sees.
+    Raises Damaged.
     """
     source = case.source
     plan = make_plan(source, trained.about, Window(0, len(source.names)))

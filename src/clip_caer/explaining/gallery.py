@@ -10,7 +10,7 @@ from clip_caer.explaining.explain import explain
 from clip_caer.explaining.sheet import contact_sheet
 from clip_caer.files import atomic
 from clip_caer.showing.anonymise import load_hider
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 
 
 def write_gallery(cases: Sequence[Case], trained: Trained, path: Path, anonymise: bool = False) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.errors import UserError
 from clip_caer.features import Crops
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 
 from open_clip.modified_resnet import ModifiedResNet  # isort: skip
 
@@ -91,7 +91,7 @@ def _fine_stage(visual: nn.Module) -> nn.Module:
 def _grad_cam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
     """[N, C, h, w] → [N, h, w]: activations weighted by their own positive gradients and added up over the channels.
 
-    Grad-CAM (Selvaraju et al., ICCV 2017) as LayerCAM has it (Jiang et al., TIP 2021), which stays sharp in early stages.
+    Grad-CAM (Selvaraju et al., ICCV 2017) as LayerCAM has it (Jiang et al., TIP 2021): sharp in early stages too.
     """
     return (activations * gradients.clamp(min=0)).sum(dim=1).clamp(min=0)
 

@@ -6,7 +6,7 @@ from math import factorial
 
 import torch
 
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 
 
 def decide(
@@ -16,9 +16,9 @@ def decide(
 
     features [B, T, D] and found mask [B, T] of each view. A contribution is the view's Shapley value (Shapley 1953) of
     the log of the predicted class's probability. A view that is left out shows what it shows in other clips: the
-    probability is the mean over the run's background, clips of its train role. A contribution is above 0 where the view
-    speaks for the decision, below 0 where it speaks against it; together they are what the log probability is above that
-    of a clip of which nothing is known.
+    probability is the mean over the run's background, clips of its train role. A contribution is above 0 where the
+    view speaks for the decision, below 0 where it speaks against it; together they are what the log probability is
+    above that of a clip of which nothing is known.
     """
     with torch.inference_mode():
         seen = trained.seen(features, found)

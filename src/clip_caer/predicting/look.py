@@ -9,7 +9,7 @@ import torch
 from clip_caer.crops import Box, person_box
 from clip_caer.features import Crops
 from clip_caer.predicting.plan import Plan
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 from clip_caer.views import CORNERS, context_crops, face_crops
 
 AS_NEAR = 0.7  # a face at least this many times as large belongs to somebody at the same distance: a neighbour
@@ -20,8 +20,8 @@ def look(
 ) -> dict[str, Crops]:
     """The crops of each view, one a segment.
 
-    pictures: of the frames `plan.pictures`. faces: the student's faces, one row for each of `plan.used`. person: the box
-    of the student's context, or None to estimate it from the faces.
+    pictures: of the frames `plan.pictures`. faces: the student's faces, one row for each of `plan.used`. person: the
+    box of the student's context, or None to estimate it from the faces.
     """
     crops = {}
     for view in trained.views:

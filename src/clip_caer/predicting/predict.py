@@ -20,7 +20,7 @@ from clip_caer.predicting.look import encode, look, person_areas
 from clip_caer.predicting.plan import Plan, make_plan
 from clip_caer.predicting.source import Encoded, Source, decoded
 from clip_caer.predicting.windows import Span, Window, make_windows
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 from clip_caer.video import Damaged
 
 LEAST_SEEN = 0.25  # share of a window's frames in which somebody's face must be found to count as a student there

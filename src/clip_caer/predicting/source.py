@@ -80,7 +80,7 @@ def decoded(frame: Encoded) -> np.ndarray:
 
 
 def find_videos(paths: Sequence[str | Path]) -> list[Path]:
-    """The videos that `paths` mean: a file is one, a folder of numbered pictures too, another folder all those below it.
+    """The videos that `paths` mean: a file is one, a folder of numbered pictures too; another folder, all below it.
 
     Raises UserError that lists every path that does not exist or has no video in it.
     """
@@ -103,10 +103,15 @@ def find_videos(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def short_names(videos: Sequence[Path]) -> list[str]:
-    """A name for the outputs of each video: its own without suffix, or its path where several are called alike."""
+    """A name for the outputs of each video: its own without suffix, or as much of its path as tells it apart."""
     folder = Path(os.path.commonpath([video.absolute().parent for video in videos]))
-    stems = [video.stem for video in videos]
+    below = [video.absolute().relative_to(folder) for video in videos]
+    stems, paths = [path.stem for path in below], [path.with_suffix("").as_posix() for path in below]
     return [
-        stem if stems.count(stem) == 1 else video.absolute().relative_to(folder).as_posix()
-        for stem, video in zip(stems, videos, strict=True)
+        next(
+            name
+            for name, all_names in ((stem, stems), (path, paths), (whole.as_posix(), ()))
+            if all_names.count(name) < 2
+        )
+        for stem, path, whole in zip(stems, paths, below, strict=True)
     ]

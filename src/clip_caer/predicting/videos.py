@@ -17,7 +17,7 @@ from clip_caer.showing.anonymise import REACH, load_hider, stream_without_faces
 from clip_caer.showing.course import named, span
 from clip_caer.showing.h264 import write_h264
 from clip_caer.showing.timeline import timeline_figure
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 from clip_caer.video import Damaged
 
 
@@ -45,7 +45,8 @@ def predict_videos(
 ) -> pl.DataFrame:
     """The table of predictions for all videos; see `columns`, and before them `video`, behind them `message`.
 
-    window, step, students: as in `predict_video`. A damaged video has one row, with a message and no prediction. folder: where {name}.annotated.mp4 and {name}.timeline.png go. names: of the outputs of each video.
+    window, step, students: as in `predict_video`. A damaged video has one row, with a message and no prediction.
+    folder: where {name}.annotated.mp4 and {name}.timeline.png go. names: of the outputs of each video.
     """
     detector = trained.load_detector()
     schema = {"video": pl.String, **columns(trained), "message": pl.String}

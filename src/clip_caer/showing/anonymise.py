@@ -8,7 +8,7 @@ import numpy as np
 
 from clip_caer.crops import Box, clipped
 from clip_caer.faces.detector import Detector
-from clip_caer.trained import Trained
+from clip_caer.trained.model import Trained
 
 THRESHOLD = 0.2  # least score of what is blurred: rather too much than a face too little
 LONGEST_SIDE = 1280  # pixels; so that small faces in the background are found too

@@ -11,9 +11,9 @@ def model_card(about: Mapping[str, Any]) -> str:
     lines = [
         f"# {about['name']}",
         "",
-        f"A CLIP-CAER model (Zhao et al., ICCV 2025) from the experiment “{about['experiment']}”. It sees a student in a "
-        f"video ({' and '.join(about['views'])}) and gives the probability of each of {len(about['classes'])} academic "
-        "emotions.",
+        f"A CLIP-CAER model (Zhao et al., ICCV 2025) from the experiment “{about['experiment']}”. It sees a student in "
+        f"a video ({' and '.join(about['views'])}) and gives the probability of each of {len(about['classes'])} "
+        "academic emotions.",
         "",
         "## Classes",
         "",
@@ -46,9 +46,9 @@ def model_card(about: Mapping[str, Any]) -> str:
         "",
         "## Not for",
         "",
-        "Judging a person. The model tells looks and surroundings, not minds; it is wrong as often as the scores say, and "
-        "more often on students, rooms and cameras that are unlike those of its training data. The licence of that data "
-        "holds for what was learned from it.",
+        "Judging a person. The model tells looks and surroundings, not minds; it is wrong as often as the scores say, "
+        "and more often on students, rooms and cameras that are unlike those of its training data. The licence of that "
+        "data holds for what was learned from it.",
         "",
     ]
     return "\n".join(lines)

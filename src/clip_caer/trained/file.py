@@ -18,8 +18,8 @@ FORMAT = "clip-caer model 1"
 def write_model(packed: Packed, path: str | Path, with_encoder: bool = True) -> None:
     """Write one file, and its model card beside it with the suffix .md. No pickle; equal runs give equal bytes.
 
-    with_encoder: whether CLIP's image tower goes into the file. Without it, the file names the tower and its sha256, and
-    is read only where open_clip can load that very tower; an encoder that was trained too is always inside.
+    with_encoder: whether CLIP's image tower goes into the file. Without it, the file names the tower and its sha256,
+    and is read only where open_clip can load that very tower; an encoder that was trained too is always inside.
     """
     path = Path(path)
     if path.suffix != ".safetensors":

@@ -14,11 +14,12 @@ from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError, reject
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
-from clip_caer.files import read_json, sha256_file
+from clip_caer.files import read_json
 from clip_caer.finetuning import EndToEnd
 from clip_caer.original import load_checkpoint
 from clip_caer.prompts import class_texts
 from clip_caer.trained.packed import Packed, digest
+from clip_caer.trained.settings import read_settings
 
 import open_clip  # isort: skip
 
@@ -91,19 +92,8 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
     return Packed({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, about)
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """What a run was made with, from the settings.json of its ablation. Raises UserError where there is none."""
-    path = folder.resolve().parents[1] / "settings.json"
-    if not path.exists():
-        raise UserError(
-            f"{folder}: this is no run that can be used: {path} is missing. Expected a folder "
-            "results/runs/ABLATION/SPLIT/seed-N of a finished experiment; start snakemake again to complete it."
-        )
-    return read_json(path)
-
-
 def _read(folder: Path) -> tuple[dict, dict]:
-    """Settings and record of a run, after a check that they and the files they name belong together."""
+    """Settings and record of a run, after a check that they belong together."""
     if not (folder / "weights.safetensors").exists():
         runs = sorted(path.parent.name for path in folder.glob("**/weights.safetensors"))[:20]
         hint = f" Its runs are {', '.join(runs)}." if runs else ""
@@ -115,13 +105,6 @@ def _read(folder: Path) -> tuple[dict, dict]:
             f"{folder}: it was trained with other settings than {folder.parents[1] / 'settings.json'} tells. "
             "Start snakemake again to bring both up to date."
         )
-    problems = []
-    for path, sha256 in made_with["files"].items():
-        if not Path(path).is_file():
-            problems.append(f"{path} is gone")
-        elif sha256_file(path) != sha256:
-            problems.append(f"{path} has changed")
-    reject(problems, f"{folder}: what it was trained with is not there any more. Bring it back, or train anew")
     return made_with, record
 
 
@@ -187,7 +170,7 @@ def _configuration(model: str, visual: nn.Module) -> dict[str, Any]:
 
 
 def _temporal(settings: Mapping, caer: nn.Module) -> dict[str, Any]:
-    """Arguments of a TemporalEncoder; those of a checkpoint of the original follow from its tensors, not from the config."""
+    """Arguments of a TemporalEncoder; those of a checkpoint of the original follow from its tensors."""
     temporal = {key: value for key, value in settings["temporal"].items() if key != "shared"}
     temporal["segments"] = settings["train"]["segments"]
     layers = next(iter(caer.temporal.values())).layers

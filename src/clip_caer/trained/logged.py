@@ -4,7 +4,6 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import clip_caer.tracking  # noqa: F401  (sets how MLflow behaves, before it is imported)
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -12,10 +11,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from sqlalchemy.exc import SQLAlchemyError
 
+import clip_caer.tracking  # noqa: F401  (sets how MLflow behaves, before it is imported)
 from clip_caer.errors import UserError
 from clip_caer.predicting.predict import columns
-from clip_caer.trained import Trained, open_packed
 from clip_caer.trained.file import write_model
+from clip_caer.trained.model import Trained
+from clip_caer.trained.run import open_packed
 
 _TYPES = {"String": DataType.string, "Int64": DataType.long, "Float64": DataType.double}
 # What `serving` imports; torch comes without the name of a local build.

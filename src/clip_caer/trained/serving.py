@@ -1,4 +1,4 @@
-"""A trained run behind MLflow's pyfunc: videos in, predictions out. MLflow runs this file itself; nothing is pickled."""
+"""A trained run behind MLflow's pyfunc: videos in, predictions out. MLflow runs this file; nothing is pickled."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.videos import predict_videos
 from clip_caer.predicting.windows import parse_span
-from clip_caer.trained import open_run
+from clip_caer.trained.run import open_run
 
 
 class VideoModel(mlflow.pyfunc.PythonModel):
