@@ -17,12 +17,14 @@ inherited = dict(os.environ).get("PYTHONPATH", "")
 os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
 
 from clip_caer.configuration import complete, model_settings, models
+from clip_caer.dataset.index import shard_of
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
 from clip_caer.errors import UserError, reject
 from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
+from clip_caer.predicting.source import find_videos, short_names
 from clip_caer.splits import protocol_of, split_names
 from clip_caer.texts import class_texts
 
@@ -42,6 +44,14 @@ class Store(NamedTuple):
     encoder: dict
 
 
+class RunToUse(NamedTuple):
+    """What predicts new videos, and the files that it consists of."""
+
+    path: str
+    files: list[str]
+    fp: str
+
+
 # ---- names ----
 
 RESULTS = config["results"]
@@ -50,6 +60,7 @@ PROTOCOLS = list(config["protocols"])
 MODELS = models(config)  # all that is trained: ablations, comparators, the control on shuffled labels
 SETTINGS = {model: model_settings(config, model) for model in MODELS}
 CONTROLS = [control for control in config["controls"] if control not in MODELS and control != "shuffled_labels"]
+ABLATIONS = list(config["ablations"])
 SEEDS = config["seeds"]
 STAGES = ["data", "features", "experiment", "summary"]
 DEMO = config["dataset"]["reader"] == "demo"
@@ -299,6 +310,51 @@ def run_keys():
         keys |= {(protocol, model): model_key(protocol, model) for model in MODELS}
         keys |= {(protocol, control): control_key(protocol, control) for control in CONTROLS}
     return keys
+
+
+# ---- use ----
+
+
+def made_with(model):
+    """All that lies between a video and a model's probabilities."""
+    of_split = {split: SimpleNamespace(model=model, split=split) for split in SPLITS}
+    of_model = SimpleNamespace(model=model)
+    return {
+        "experiment": config["experiment"],
+        "settings": experiment_settings(of_model),
+        "encoder": encoder_of(model),
+        "text_file": text_file(of_model),
+        "views": config["views"],
+        "frames": config["frames"],
+        "faces": config["faces"] | {"weights": DETECTOR_WEIGHTS},
+        "dataset": str(DATASET_FOLDER),
+        "stores": store_fingerprints(of_model),
+        "runs": {split: run_fingerprint(run) for split, run in of_split.items()},
+    }
+
+
+def run_to_use():
+    """The run that predicts: one of this experiment, or else a folder or a file."""
+    run = config["predict"]["run"]
+    if not run:
+        raise UserError("predict.run: name the run that is to predict: ABLATION/SPLIT/seed-N, or a file.")
+    model, split, seed = (*run.removeprefix(f"{RESULTS}/runs/").split("/"), None, None, None)[:3]
+    if model not in ABLATIONS or split not in SPLITS or seed not in [f"seed-{seed}" for seed in SEEDS]:
+        return RunToUse(locate(run), [locate(run)], fingerprint(content(locate(run))))
+    of_run, folder = SimpleNamespace(model=model, split=split), f"{RESULTS}/runs/{model}/{split}/{seed}"
+    files = [f"{folder}/{name}" for name in ("weights.safetensors", "predictions.parquet", "metrics.json")]
+    upstream = [f"runs/{model}/settings.json", "index/clips.parquet", f"splits/{split}.parquet"]
+    files += [f"{RESULTS}/{name}" for name in upstream] + sum(stores_of_run(of_run).values(), [])
+    return RunToUse(folder, files, fingerprint(run_fingerprint(of_run), seed))
+
+
+def videos_by_shard():
+    """{shard: {name of the outputs: video}} of the videos to predict."""
+    places = config["predict"]["videos"]
+    videos, shards = find_videos([locate(place) for place in ([places] if isinstance(places, str) else places)]), {}
+    for name, video in zip(short_names(videos), videos, strict=True):
+        shards.setdefault(shard_of(name, len(SHARDS)), {})[name] = str(video)
+    return shards
 
 
 # ---- tracking ----
