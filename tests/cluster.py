@@ -47,6 +47,7 @@ SlurmdSpoolDir={folder}/spool
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 Gres=gpu:1 RealMemory=64000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
 
 
@@ -59,11 +60,12 @@ def why_not() -> str | None:
         return None
     if not shutil.which("apt-get"):
         return f"there is no {', '.join(missing)}, and no apt-get to install them"
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        done = subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, text=True)
+        apt = ["timeout", "300", "apt-get", "-qq", *command]
+        done = subprocess.run(apt, env=environment, capture_output=True, text=True)
         if done.returncode:
-            return f"apt-get {command[0]} fails: {done.stderr.strip().splitlines()[-1]}"
+            return f"apt-get {command[0]} fails: {done.stderr.strip()[-200:]}"
     return None
 
 
@@ -109,7 +111,7 @@ def wait_for_node(folder: Path) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         asked = ["timeout", "5", "sinfo", "--noheader", "--format=%T"]  # a dead controller is waited for
-        if subprocess.run(asked, capture_output=True, text=True).stdout.strip() == "idle":
+        if "idle" in subprocess.run(asked, capture_output=True, text=True).stdout:
             return
         time.sleep(0.2)
     logs = [path.read_text() for path in folder.glob("*.log")]

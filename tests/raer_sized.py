@@ -22,19 +22,19 @@ CONFUSION, CONFUSED = 3, 18  # a label, and how many students have a clip of it
 CLIPS, STUDENTS, FRAMES = 2649, 141, 81_873
 FEWEST, MOST = 4, 59  # clips of a student
 SHORTEST, LONGEST = 30, 59  # frames of a clip; the median is 31
-PICTURES = 4  # of a student, for each label
+PICTURES = 8  # of a student, for each label
 PREFIX = "/home/someone/data/RAER"  # the released lists and boxes carry the paths of somebody's machine
 
 
 class Clip(NamedTuple):
-    """A clip, and where its student's face is: the middle and half the width, as shares of the picture's height."""
+    """A clip, and what it shows."""
 
     path: str  # below images/
     role: str
     label: int
     student: int
-    n_frames: int
-    face: tuple[float, float, float]
+    frames: np.ndarray  # the number of the picture that each frame shows
+    face: tuple[float, float, float]  # its middle and half its width, as shares of the picture's height
 
 
 def plan_clips(times: int = 1) -> Iterator[Clip]:
@@ -47,7 +47,7 @@ def plan_clips(times: int = 1) -> Iterator[Clip]:
             numbers[student] += 1
             face = rng.uniform(0.3, 1.4), rng.uniform(0.1, 0.4), rng.uniform(0.05, 0.12)
             path = f"{folder_of(copy * STUDENTS + student)}/{numbers[student]}"
-            yield Clip(path, role, label, copy * STUDENTS + student, n_frames, face)
+            yield Clip(path, role, label, copy * STUDENTS + student, rng.integers(PICTURES, size=n_frames), face)
 
 
 def draw_lengths(rng: np.random.Generator) -> np.ndarray:
@@ -60,14 +60,15 @@ def draw_lengths(rng: np.random.Generator) -> np.ndarray:
 
 
 def deal_students(lots: list[tuple[str, int]], rng: np.random.Generator) -> np.ndarray:
-    """The student of each clip: few have many clips, and few a clip of confusion."""
+    """The student of each clip: few have many clips, few a clip of confusion, and everybody one in train."""
     clips = np.round(FEWEST + (MOST - FEWEST) * np.linspace(0, 1, STUDENTS) ** 2.8).astype(int)
     clips[STUDENTS // 2 :][: CLIPS - clips.sum()] += 1  # what rounding left
     confused = np.array([label == CONFUSION for _, label in lots])
     students = np.empty(CLIPS, int)
     students[confused] = np.resize(STUDENTS - 1 - np.arange(CONFUSED), confused.sum())
-    left = clips - np.bincount(students[confused], minlength=STUDENTS)
-    students[~confused] = rng.permutation(np.repeat(np.arange(STUDENTS), left))
+    left = clips - np.bincount(students[confused], minlength=STUDENTS) - 1
+    others = rng.permutation(np.repeat(np.arange(STUDENTS), left))
+    students[~confused] = np.concatenate([np.arange(STUDENTS), others])  # the first lots are of train
     return students
 
 
@@ -87,13 +88,13 @@ def write_raer_sized(folder: Path, times: int = 1, height: int = 180) -> None:
         faces, bodies, lists = {}, {}, {role: [] for role in COUNTS}
         for number, clip in enumerate(plan_clips(times)):
             name = f"{PREFIX}/images/{clip.path}"
-            lists[clip.role].append(f"{name} {clip.n_frames} {clip.label}\n")
+            lists[clip.role].append(f"{name} {len(clip.frames)} {clip.label}\n")
             write_frames(clip, raer, height)
             x, y, size = (height * share for share in clip.face)
             bodies[name] = [x - 4 * size, y - 2 * size, x + 4 * size, 1.1 * height]
             box = [x - size, y - size, x + size, y + size]
             if number % 100:  # of some clips nobody gave the faces, and in some frames the face was not found
-                faces[name] = {f"{frame}.jpg": box for frame in range(1, clip.n_frames + 1) if frame % 40}
+                faces[name] = {f"{frame}.jpg": box for frame in range(1, len(clip.frames) + 1) if frame % 40}
         for role, lines in lists.items():
             (raer / f"{role}.txt").write_text("".join(lines))
         (raer / "face.json").write_text(json.dumps(faces))
@@ -107,8 +108,8 @@ def write_frames(clip: Clip, raer: Path, height: int) -> None:
         draw_pictures(pictures, (clip.student, clip.label), height)
     frames = raer / "images" / clip.path
     frames.mkdir(parents=True)
-    for frame in range(clip.n_frames):
-        os.link(pictures[frame * len(pictures) // clip.n_frames], frames / f"{frame + 1}.jpg")
+    for number, shown in enumerate(clip.frames, start=1):
+        os.link(pictures[shown], frames / f"{number}.jpg")
 
 
 def draw_pictures(paths: list[Path], seed: tuple[int, int], height: int) -> None:

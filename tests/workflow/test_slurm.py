@@ -14,13 +14,16 @@ from cluster import running_cluster, why_not
 
 pytestmark = pytest.mark.slurm
 
-PROFILE = ["--workflow-profile", PROJECT / "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "4"]
+SLURM = PROJECT / "workflow/profiles/slurm"
+QUICK = ["--slurm-init-seconds-before-status-checks", "4"]
+PROFILE = ["--workflow-profile", SLURM, *QUICK]
 SMALL = {
     "dataset": {"shards": 1},
     "demo": {"students": 6, "clips": 30},
     "train": {"epochs": 2},
     "seeds": [1],
-    "statistics": {"bootstrap": 100},
+    "controls": ["majority", "linear_probe"],
+    "statistics": {"bootstrap": 100, "permutations": 100},
 }
 FEW = {
     "protocols": {"official": {}},
@@ -78,7 +81,15 @@ def test_a_job_that_dies_for_want_of_memory_comes_back_with_more(workstation, un
     assert (untrained.folder / WEIGHTS).read_bytes() == (workstation.folder / WEIGHTS).read_bytes()
 
 
-def test_a_cancelled_job_leaves_nothing_and_a_restart_finishes(workstation, untrained):
+def with_gpus(folder: Path) -> Path:
+    """The shipped profile as a user changes it for a cluster with GPUs."""
+    profile = (SLURM / "config.yaml").read_text()
+    profile = re.sub(r"^( +)# (slurm_partition: gpu|gres: .*)", r"\1\2", profile, flags=re.MULTILINE)
+    (folder / "config.yaml").write_text(re.sub(r"pictures( +# with GPUs: views)", r"views\1", profile))
+    return folder
+
+
+def test_a_cancelled_job_leaves_nothing_and_a_restart_finishes(workstation, untrained, tmp_path):
     log = untrained.results / "logs/train/fused/official.log"
     log.unlink()
     command = untrained.command(*PROFILE, "--retries", "0", "--", WEIGHTS)
@@ -92,5 +103,5 @@ def test_a_cancelled_job_leaves_nothing_and_a_restart_finishes(workstation, untr
     assert not list((untrained.folder / WEIGHTS).parent.glob("*train*"))
     assert not (untrained.folder / WEIGHTS).exists()
 
-    untrained.run(*PROFILE, "--", WEIGHTS)
+    untrained.run("--workflow-profile", with_gpus(tmp_path), *QUICK, "--", WEIGHTS)
     assert (untrained.folder / WEIGHTS).read_bytes() == (workstation.folder / WEIGHTS).read_bytes()
