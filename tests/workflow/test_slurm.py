@@ -19,10 +19,10 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "4"]
 PROFILE = ["--workflow-profile", SLURM, *QUICK]
 SMALL = {
     "dataset": {"shards": 1},
-    "demo": {"students": 6, "clips": 30},
+    "demo": {"students": 6, "clips": 20},
     "train": {"epochs": 2},
     "seeds": [1],
-    "controls": ["majority", "linear_probe"],
+    "controls": ["majority"],
     "statistics": {"bootstrap": 100, "permutations": 100},
 }
 FEW = {
