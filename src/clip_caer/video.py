@@ -66,10 +66,10 @@ def extract_clip(
     stream = _open(video)
     if numbers is not None:
         stream = stream.filter("select", "+".join(f"eq(n,{number - 1})" for number in numbers))
-    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic+accurate_rnd")
+    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic")
     pattern = str(folder).replace("%", "%%") + "/%d.jpg"
     stream = stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
-    options = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "threads": 1}
+    options = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "huffman": "default", "threads": 1}
     output = stream.output(pattern, format="image2", **options)
     log = _run(output, video, ffmpeg_path)[1]
     n_frames = int(re.search(r"(\d+) frames decoded", log)[1])
