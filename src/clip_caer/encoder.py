@@ -4,7 +4,6 @@ import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 
-import numpy as np
 import torch
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
@@ -110,8 +109,10 @@ class ImageEncoder:
         )
 
     @torch.inference_mode()
-    def __call__(self, crops: np.ndarray) -> torch.Tensor:
-        """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
-        images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
-        images = ((images - self.mean) / self.std).to(self.dtype)
-        return self.clip.encode_image(images).float().cpu()
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        """uint8 [N, S, S, 3] RGB on the encoder's device, S = image_size → float32 [N, D], there too.
+
+        They are not normalised, as in the original.
+        """
+        images = ((crops.permute(0, 3, 1, 2) - self.mean) / self.std).to(self.dtype)
+        return self.clip.encode_image(images).float()

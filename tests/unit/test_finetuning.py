@@ -99,7 +99,7 @@ def test_the_whole_model_gives_what_its_parts_give(name, clips):
     crops, found = clips.centre(chosen, SETTINGS)
     features = {}
     for view, pixels in crops.items():
-        encoded = ImageEncoder(clip)(pixels.flatten(0, 1).permute(0, 2, 3, 1).contiguous().numpy())
+        encoded = ImageEncoder(clip)(pixels.flatten(0, 1).permute(0, 2, 3, 1))
         features[view] = encoded.unflatten(0, (4, 3)) * found[view][..., None]
     torch.testing.assert_close(model(crops, found), model.caer(features, found), rtol=1e-3, atol=1e-3)
 
