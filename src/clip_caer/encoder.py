@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 
+import numpy as np
 import torch
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
@@ -56,10 +57,18 @@ def image_size(model: str) -> int:
     """Side in pixels of the pictures that an image tower takes. model: as in the config, or original:CHECKPOINT."""
     if model.startswith("original:"):
         return load_checkpoint(model.removeprefix("original:")).visual.image_size[0]
-    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
-    config = read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
-    size = config["vision_cfg"]["image_size"]
+    size = _model_config(model)["vision_cfg"]["image_size"]
     return size[0] if isinstance(size, list) else size
+
+
+def embedding_width(model: str) -> int:
+    """Width D of a model's features. model: as in the config. No weights are read."""
+    return _model_config(model)["embed_dim"]
+
+
+def _model_config(model: str) -> dict:
+    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
+    return read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
 
 
 def load_tokenizer(model: str):
@@ -108,11 +117,16 @@ class ImageEncoder:
             )
         )
 
-    @torch.inference_mode()
-    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        """uint8 [N, S, S, 3] RGB on the encoder's device, S = image_size → float32 [N, D], there too.
+    def __call__(self, crops: np.ndarray) -> torch.Tensor:
+        """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
+        return self.encode(self.prepare(crops)).cpu()
 
-        They are not normalised, as in the original.
-        """
-        images = ((crops.permute(0, 3, 1, 2) - self.mean) / self.std).to(self.dtype)
+    @torch.inference_mode()
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """What `prepare` gave → float32 [N, D] on the encoder's device."""
         return self.clip.encode_image(images).float()
+
+    def prepare(self, crops: np.ndarray) -> torch.Tensor:
+        """uint8 [N, S, S, 3] RGB → [N, 3, S, S], as the image tower takes them."""
+        images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+        return ((images - self.mean) / self.std).to(self.dtype)

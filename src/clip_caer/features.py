@@ -17,7 +17,7 @@ from clip_caer.video import Damaged
 if TYPE_CHECKING:
     from clip_caer.encoder import ImageEncoder
 
-VARIANTS = {"identity": lambda crops: crops, "hflip": lambda crops: crops.flip(2)}  # of [N, H, W, 3]
+VARIANTS = {"identity": lambda images: images, "hflip": lambda images: images.flip(-1)}
 FORMAT = {"format": "clip-caer features 1", "variants": list(VARIANTS)}
 
 Crops = list[np.ndarray | None]  # of one clip, in the order of its frames; None where the view shows nothing (no face)
@@ -81,9 +81,9 @@ def encode_clips(
         found += [crop is not None for crop in crops]
         shown = [crop for crop in crops if crop is not None]
         for i in range(0, len(shown), at_once):
-            pixels = torch.from_numpy(np.stack(shown[i : i + at_once])).to(encoder.device)
-            variants = torch.stack([change(pixels) for change in VARIANTS.values()], dim=1)
-            encoded.append(encoder(variants.flatten(0, 1)).half())
+            images = encoder.prepare(np.stack(shown[i : i + at_once]))
+            variants = torch.stack([change(images) for change in VARIANTS.values()], dim=1)
+            encoded.append(encoder.encode(variants.flatten(0, 1)).half())
     found = torch.tensor(found, dtype=torch.bool)
     features = torch.zeros(len(found), len(VARIANTS), encoder.width, dtype=torch.float16)
     if encoded:

@@ -146,14 +146,26 @@ class ClipCaer(nn.Module):
         self.fusion = kinds[fusion]() if len(views) > 1 else nn.Flatten()
         self.adapter = Adapter(width, adapter) if adapter else nn.Identity()
 
-    def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Features [B, T, D] and found bool [B, T] of each view → video features, L2-normalised, [B, D]."""
+    def seen(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Features [B, T, D] and found bool [B, T] of each view → what each view has seen, [B, views, D]."""
         seen = [self.temporal[view](self.adapter(features[view]), found[view]) for view in self.views]
-        return nn.functional.normalize(self.fusion(torch.stack(seen, dim=1)), dim=-1)
+        return torch.stack(seen, dim=1)
+
+    def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """→ video features, L2-normalised, [B, D]."""
+        return self.fuse(self.seen(features, found))
+
+    def fuse(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → video features, L2-normalised, [B, D]."""
+        return nn.functional.normalize(self.fusion(seen), dim=-1)
+
+    def classify(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → logits [B, K]."""
+        return SCALE * self.fuse(seen) @ self.prompts().T
 
     def forward(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """→ logits [B, K]."""
-        return SCALE * self.video(features, found) @ self.prompts().T
+        return self.classify(self.seen(features, found))
 
     def parts(self) -> dict[str, nn.Module]:
         """What learns, by the names of the learning rates."""
@@ -161,6 +173,12 @@ class ClipCaer(nn.Module):
 
 
 def learned(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Every tensor that training changes, by name: what a run has to keep. A frozen CLIP is not in it."""
+    """Every tensor that training changes, by name: what a run has to keep. A frozen CLIP is not in it.
+
+    The statistics of a network over video (3D batch norms) are; an image encoder's stand still (see `EndToEnd`).
+    """
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm3d):
+            names |= {f"{path}.{name}" for name, _ in module.named_buffers()}
     return {name: tensor.detach() for name, tensor in model.state_dict().items() if name in names}

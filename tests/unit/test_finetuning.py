@@ -30,7 +30,7 @@ SETTINGS = {
     "lr": {"temporal": 1e-2, "fusion": 1e-3, "prompts": 1e-3, "encoder": 1e-3},
     "weight_decay": 1e-4,
     "schedule": "steps",
-    "loss": {"balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
+    "loss": {"target": "label", "balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
 }
 TEMPORAL = {"segments": 3, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 16, "dropout": 0.1}
 
@@ -99,7 +99,7 @@ def test_the_whole_model_gives_what_its_parts_give(name, clips):
     crops, found = clips.centre(chosen, SETTINGS)
     features = {}
     for view, pixels in crops.items():
-        encoded = ImageEncoder(clip)(pixels.flatten(0, 1).permute(0, 2, 3, 1))
+        encoded = ImageEncoder(clip)(pixels.flatten(0, 1).permute(0, 2, 3, 1).contiguous().numpy())
         features[view] = encoded.unflatten(0, (4, 3)) * found[view][..., None]
     torch.testing.assert_close(model(crops, found), model.caer(features, found), rtol=1e-3, atol=1e-3)
 
