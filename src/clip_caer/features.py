@@ -51,6 +51,10 @@ class FeatureTable:
         """(clip id, sha256, rows) of each clip."""
         return list(zip(self.clip_ids, self.sha256, self.length.tolist(), strict=True))
 
+    def to(self, device: str) -> "FeatureTable":
+        """The table with its features and found mask on a device, where a step of training then finds them."""
+        return replace(self, features=self.features.to(device), found=self.found.to(device))
+
     def select(self, clip_ids: Sequence[str]) -> "FeatureTable":
         """The table of these clips, in this order; no feature is copied. Raises KeyError for an unknown clip."""
         position = {clip_id: i for i, clip_id in enumerate(self.clip_ids)}

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from clip_caer.ahead import ahead
 from clip_caer.clips import Clips
 from clip_caer.errors import UserError
 from clip_caer.evaluation import confusion_matrix, uar, war
@@ -73,13 +74,17 @@ def train(
         model.train()
         total = 0.0
         order = torch.randperm(len(targets), generator=_generator(seed, epoch, 0))
-        for number, clips in enumerate(order.split(settings["batch"]), start=1):
+        parts = order.split(settings["batch"])
+        drawn = ahead(
+            train_clips.draw(clips, settings, _generator(seed, epoch, number))
+            for number, clips in enumerate(parts, start=1)
+        )
+        for number, (clips, inputs) in enumerate(zip(parts, drawn, strict=True), start=1):
             step = (epoch - 1) * batches + number - 1
             factor = schedule(settings["schedule"], step / (batches * settings["epochs"]))
             for group in optimizer.param_groups:
                 group["lr"] = factor * settings["lr"][group["name"]]
             torch.manual_seed(_seed(seed, epoch, number))  # for dropout
-            inputs = train_clips.draw(clips, settings, _generator(seed, epoch, number))
             loss = _step(model, optimizer, loss_of, inputs, targets[clips], settings, device)
             if not math.isfinite(loss):
                 raise UserError(
