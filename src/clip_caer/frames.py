@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 import polars as pl
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -81,6 +80,8 @@ def _decode_jpeg(content: bytes) -> np.ndarray | None:
 
     OpenCV says nothing of what is missing or too much, so it is given only what has one scan, which ends the file.
     """
+    import cv2  # planning a run imports this module, and reads no picture
+
     scan = content.find(_START_OF_SCAN)
     marker = _MARKER_IN_SCAN.search(content, scan + 2)
     if scan < 0 or marker is None or content[marker.start() :] != _END_OF_PICTURE:
