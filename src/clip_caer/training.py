@@ -85,7 +85,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = factor * settings["lr"][group["name"]]
             torch.manual_seed(_seed(seed, epoch, number))  # for dropout
-            loss = _step(model, optimizer, loss_of, inputs, targets[clips], settings, device)
+            loss = take_step(model, optimizer, loss_of, inputs, targets[clips], settings, device)
             if not math.isfinite(loss):
                 raise UserError(
                     f"training stopped: the loss is {loss} in epoch {epoch} (seed {seed}). "
@@ -107,7 +107,7 @@ def train(
     return trained
 
 
-def _step(model, optimizer, loss_of, inputs, targets, settings, device) -> float:
+def take_step(model, optimizer, loss_of, inputs, targets, settings, device) -> float:
     """One step of the optimiser, its gradient gathered over parts of the batch; the mean loss."""
     optimizer.zero_grad()
     total = 0.0
