@@ -11,7 +11,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONF
 # The wheels that a machine keeps for pip serve uv too; where there are none, torch comes with its CUDA packages.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --python $(BIN)/python -b envs/constraints.txt
 
-.PHONY: help setup demo test lint ui raer-sized unlock clean
+.PHONY: help setup demo test lint bench ui raer-sized unlock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,10 +34,13 @@ test: setup ## run the tests (ARGS="-k faces" for some of them)
 	$(BIN)/pytest $(ARGS)
 
 lint: setup ## check the style of Python and Snakemake files
-	$(BIN)/ruff check src tests workflow
-	$(BIN)/ruff format --check src tests workflow
+	$(BIN)/ruff check src tests workflow benchmarks
+	$(BIN)/ruff format --check src tests workflow benchmarks
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+bench: setup ## measure each stage beside its limit; files in benchmarks/ (ARGS="extraction", "--quick")
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 ui: setup ## look at the runs in MLflow, http://127.0.0.1:5000 (PORT=5001 for another port)
 	@test -f "$(RESULTS)/mlflow.db" || { echo "There are no runs yet in $(RESULTS): run \`make demo\` first."; exit 1; }

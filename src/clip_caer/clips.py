@@ -35,7 +35,7 @@ class Clips(Protocol):
 
 @dataclass(frozen=True)
 class FeatureClips:
-    """Clips as cached features (regime `frozen`): shown float32 [B, T, D]."""
+    """Clips as cached features (regime `frozen`): shown float32 [B, T, D], on the device where the tables are."""
 
     views: Mapping[str, FeatureTable]
     labels: torch.Tensor
@@ -53,9 +53,9 @@ class FeatureClips:
     def _show(self, clips: torch.Tensor, frames: torch.Tensor, flips: Mapping[str, torch.Tensor]) -> Inputs:
         shown, found = {}, {}
         for view, table in self.views.items():
-            rows = table.start[clips, None] + frames
-            shown[view] = table.features[rows, flips[view].long()[:, None]].float()  # the variants: identity, hflip
-            found[view] = table.found[rows]
+            rows = (table.start[clips, None] + frames).to(table.features.device)
+            variants = flips[view].long()[:, None].to(rows.device)  # identity, hflip
+            shown[view], found[view] = table.features[rows, variants].float(), table.found[rows]
         return shown, found
 
 

@@ -61,12 +61,14 @@ def context_view(
         box = (0, 0, width, height)
     if not usable(box, width, height):
         return None
+    crop = _cut(picture, box)
     faces = [face for face in blank if usable(face, width, height)]
     if faces:
-        picture = picture.copy()
+        crop, left, top = crop.copy(), floor(max(box[0], 0)), floor(max(box[1], 0))
     for x0, y0, x1, y1 in faces:
-        _cut(picture, _grown((x0, y0, x1, y1), BLANK_MARGIN * (x1 - x0), BLANK_MARGIN * (y1 - y0)))[:] = GREY
-    return _resized(_cut(picture, box), size, fit, resample)
+        x, y = BLANK_MARGIN * (x1 - x0), BLANK_MARGIN * (y1 - y0)
+        _cut(crop, _grown((x0 - left, y0 - top, x1 - left, y1 - top), x, y))[:] = GREY
+    return _resized(crop, size, fit, resample)
 
 
 def person_box(faces: pl.DataFrame, width: int, height: int) -> Box | None:

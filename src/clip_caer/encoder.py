@@ -117,10 +117,14 @@ class ImageEncoder:
             )
         )
 
-    @torch.inference_mode()
     def __call__(self, crops: np.ndarray) -> torch.Tensor:
         """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
-        return self.clip.encode_image(self.prepare(crops)).float().cpu()
+        return self.encode(self.prepare(crops)).cpu()
+
+    @torch.inference_mode()
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """What `prepare` gave → float32 [N, D] on the encoder's device."""
+        return self.clip.encode_image(images).float()
 
     def prepare(self, crops: np.ndarray) -> torch.Tensor:
         """uint8 [N, S, S, 3] RGB → [N, 3, S, S], as the image tower takes them."""

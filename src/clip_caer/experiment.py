@@ -24,14 +24,16 @@ STORES = {"features": (read_features, FeatureClips), "crops": (CropTable, CropCl
 
 
 def open_stores(
-    kind: str, paths: Mapping[str, Sequence[str]], fingerprints: Mapping[str, str]
+    kind: str, paths: Mapping[str, Sequence[str]], fingerprints: Mapping[str, str], device: str = "cpu"
 ) -> dict[str, FeatureTable | CropTable]:
     """The caches that a run learns from, by view. kind: features, for the regime `frozen`, or crops, for `finetuned`.
 
-    paths: the files of each view. Raises UserError for a file that is not what its fingerprint says.
+    paths: the files of each view. device: where features are kept; crops stay in their files.
+    Raises UserError for a file that is not what its fingerprint says.
     """
     read, _ = STORES[kind]
-    return {view: read(files, fingerprints[view], view) for view, files in paths.items()}
+    stores = {view: read(files, fingerprints[view], view) for view, files in paths.items()}
+    return {view: store.to(device) for view, store in stores.items()} if kind == "features" else stores
 
 
 def clips_of_roles(clips: pl.DataFrame, split: pl.DataFrame, roles: Sequence[str]) -> pl.DataFrame:

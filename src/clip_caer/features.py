@@ -17,7 +17,7 @@ from clip_caer.video import Damaged
 if TYPE_CHECKING:
     from clip_caer.encoder import ImageEncoder
 
-VARIANTS = {"identity": lambda crop: crop, "hflip": lambda crop: crop[:, ::-1]}
+VARIANTS = {"identity": lambda images: images, "hflip": lambda images: images.flip(-1)}
 FORMAT = {"format": "clip-caer features 1", "variants": list(VARIANTS)}
 
 Crops = list[np.ndarray | None]  # of one clip, in the order of its frames; None where the view shows nothing (no face)
@@ -51,6 +51,10 @@ class FeatureTable:
         """(clip id, sha256, rows) of each clip."""
         return list(zip(self.clip_ids, self.sha256, self.length.tolist(), strict=True))
 
+    def to(self, device: str) -> "FeatureTable":
+        """The table with its features and found mask on a device, where a step of training then finds them."""
+        return replace(self, features=self.features.to(device), found=self.found.to(device))
+
     def select(self, clip_ids: Sequence[str]) -> "FeatureTable":
         """The table of these clips, in this order; no feature is copied. Raises KeyError for an unknown clip."""
         position = {clip_id: i for i, clip_id in enumerate(self.clip_ids)}
@@ -66,28 +70,33 @@ def encode_clips(
     load: Callable[[str], Crops],
     encoder: "ImageEncoder",
     batch: int,
+    readers: int = 1,
 ) -> FeatureTable:
-    """Features of clips, all variants of all frames; while one clip is encoded the next is read and cropped.
+    """Features of clips, all variants of all frames; while one clip is encoded the next are read and cropped.
 
     clips: (clip id, sha256). load(clip id): its crops, uint8 [S, S, 3] each; on Damaged the clip is left out.
-    batch: crops encoded at once.
+    batch: crops encoded at once, of one clip, so that its features do not depend on its neighbours. readers: threads
+    that load. Features stay where the encoder is until all are there: a GPU is not waited for.
     """
-    width, done, damaged, features, found = encoder.width, [], {}, [], []
-    for clip_id, sha256, crops in sound_clips(clips, load, damaged):
-        mask = torch.tensor([crop is not None for crop in crops], dtype=torch.bool)
-        shown = [flip(crop) for crop in crops if crop is not None for flip in VARIANTS.values()]
-        encoded = [encoder(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
-        clip_features = torch.zeros(len(crops), len(VARIANTS), width, dtype=torch.float16)
-        if shown:
-            clip_features[mask] = torch.cat(encoded).view(-1, len(VARIANTS), width).half()
-        if not clip_features.isfinite().all():
-            raise UserError(f"clip {clip_id!r}: CLIP gave features that are not finite. Try encoder.precision: fp32.")
+    done, damaged, found, encoded = [], {}, [], []
+    at_once = max(1, batch // len(VARIANTS))
+    for clip_id, sha256, crops in sound_clips(clips, load, damaged, readers):
         done.append((clip_id, sha256, len(crops)))
-        features.append(clip_features)
-        found.append(mask)
-    nothing = torch.zeros(0, len(VARIANTS), width, dtype=torch.float16)
-    found = torch.cat([torch.zeros(0, dtype=torch.bool), *found])
-    return FeatureTable.of(done, torch.cat([nothing, *features]), found, damaged)
+        found += [crop is not None for crop in crops]
+        shown = [crop for crop in crops if crop is not None]
+        for i in range(0, len(shown), at_once):
+            images = encoder.prepare(np.stack(shown[i : i + at_once]))
+            variants = torch.stack([change(images) for change in VARIANTS.values()], dim=1)
+            encoded.append(encoder.encode(variants.flatten(0, 1)).half())
+    found = torch.tensor(found, dtype=torch.bool)
+    features = torch.zeros(len(found), len(VARIANTS), encoder.width, dtype=torch.float16)
+    if encoded:
+        features[found] = torch.cat(encoded).unflatten(0, (-1, len(VARIANTS))).cpu()
+    table = FeatureTable.of(done, features, found, damaged)
+    for clip_id, start, length in zip(table.clip_ids, table.start, table.length, strict=True):
+        if not features[start : start + length].isfinite().all():
+            raise UserError(f"clip {clip_id!r}: CLIP gave features that are not finite. Try encoder.precision: fp32.")
+    return table
 
 
 def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view: str) -> None:
@@ -123,9 +132,9 @@ def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
 
 
 def sound_clips(
-    clips: Iterable[tuple[str, str]], load: Callable[[str], Crops], damaged: dict[str, str], depth: int = 2
+    clips: Iterable[tuple[str, str]], load: Callable[[str], Crops], damaged: dict[str, str], readers: int = 1
 ) -> Iterator[tuple[str, str, Crops]]:
-    """(clip id, sha256, crops) of each clip, while the next `depth` are loaded in a thread: memory stays bounded.
+    """(clip id, sha256, crops) of each clip, while threads load the next, one each and one more: memory stays bounded.
 
     A clip whose loading raises Damaged is left out, and its message put into `damaged`.
     """
@@ -136,11 +145,11 @@ def sound_clips(
         except Damaged as damage:
             damaged[clip_id] = str(damage)
 
-    with ThreadPoolExecutor(1) as reader:
+    with ThreadPoolExecutor(readers) as pool:
         pending: deque = deque()
         for clip_id, sha256 in clips:
-            pending.append((clip_id, sha256, reader.submit(load, clip_id)))
-            if len(pending) > depth:
+            pending.append((clip_id, sha256, pool.submit(load, clip_id)))
+            if len(pending) > readers + 1:
                 yield from result(*pending.popleft())
         for waiting in pending:
             yield from result(*waiting)

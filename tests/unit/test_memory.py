@@ -23,8 +23,11 @@ class Encoder:
 
     width = 2
 
-    def __call__(self, crops):
-        return torch.zeros(len(crops), self.width)
+    def prepare(self, crops):
+        return torch.from_numpy(crops)
+
+    def encode(self, images):
+        return torch.zeros(len(images), self.width)
 
 
 class Detector:
@@ -32,7 +35,10 @@ class Detector:
 
     batch = 1
 
-    def detect(self, images):
+    def shrink(self, image):
+        return image
+
+    def detect_shrunk(self, images, shapes):
         return [FACES] * len(images)
 
 

@@ -22,7 +22,7 @@ settings = params.settings
 classes = settings["classes"]
 with job(snakemake):
     kind, device = settings["store"], find_device(params.device)
-    stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
+    stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores, device)
     listed, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
     rows = clips_of_roles(listed, split, ["val", "test"])
     clips = with_stores(rows, stores, classes, kind)

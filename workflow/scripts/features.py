@@ -16,7 +16,8 @@ with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard
     clip = load_clip(settings["model"], settings["pretrained"], settings["precision"], find_device(params.device))
     encoder = ImageEncoder(clip, settings["normalise"])
     load = crop_loader(shard, pl.read_parquet(given.faces), view, params.view, encoder.image_size)
-    table = encode_clips(shard.contents, load, encoder, snakemake.config["encoder"]["batch"])
+    batch = snakemake.config["encoder"]["batch"]
+    table = encode_clips(shard.contents, load, encoder, batch, readers=snakemake.threads)
     table.damaged.update(shard.damaged)
     write_features(table, snakemake.output.features, fp, view)
     record.counts = {

@@ -16,7 +16,7 @@ params, wildcards = snakemake.params, snakemake.wildcards
 settings = params.settings
 with job(snakemake):
     kind, device = settings["store"], find_device(params.device)
-    stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
+    stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores, device)
     clips, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
     roles = {
         role: with_stores(clips_of_roles(clips, split, [role]), stores, settings["classes"], kind)

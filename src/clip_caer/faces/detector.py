@@ -7,7 +7,7 @@ import io
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,12 +54,25 @@ class Detector:
 
     def detect(self, images: np.ndarray) -> list[Detections]:
         """Faces of each picture of uint8 [B, H, W, 3] RGB, in pixels of that picture."""
-        size = np.array([images.shape[2], images.shape[1]], np.float32)
-        shrunk = _shrink(images, self.longest_side)
-        scale = size / [shrunk.shape[2], shrunk.shape[1]]
-        return [
-            self._decode(*output, shrunk.shape[1:3], scale, size) for output in zip(*self.network(shrunk), strict=True)
-        ]
+        return self.detect_shrunk(np.stack([self.shrink(image) for image in images]), [images.shape[1:3]] * len(images))
+
+    def shrink(self, image: np.ndarray) -> np.ndarray:
+        """A picture [H, W, 3] as large as the network is to see it. Can be done ahead, by another thread."""
+        height, width = image.shape[:2]
+        share = self.longest_side / max(height, width)
+        if share >= 1:
+            return image
+        size = max(1, round(width * share)), max(1, round(height * share))
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+    def detect_shrunk(self, images: np.ndarray, shapes: Sequence[tuple[int, int]]) -> list[Detections]:
+        """Faces of pictures that `shrink` made, in pixels of those they come from; shapes: (H, W) of each of these."""
+        faces = []
+        for output, (height, width) in zip(zip(*self.network(images), strict=True), shapes, strict=True):
+            size = np.array([width, height], np.float32)
+            scale = size / [images.shape[2], images.shape[1]]
+            faces.append(self._decode(*output, images.shape[1:3], scale, size))
+        return faces
 
     def _decode(
         self,
@@ -98,9 +111,10 @@ def load_detector(
     """The detector of that name (a key of WEIGHTS) with its weights.
 
     longest_side, threshold, nms: as in `Detector`. device: where resnet50 runs; mobile0.25 always runs on the CPU.
-    threads: of onnxruntime, or of torch in this process.
+    threads: of onnxruntime and OpenCV, or of torch in this process.
     Raises UserError if the file does not hold the weights of this detector.
     """
+    cv2.setNumThreads(threads)
     is_mobile = detector == "mobile0.25"
     try:
         network = _load_mobile(weights, threads) if is_mobile else _load_resnet50(weights, device, threads)
@@ -123,9 +137,14 @@ def _load_mobile(weights: Path, threads: int) -> Network:
     if outputs != ["loc", "conf", "landmarks"]:
         raise ValueError(f"a graph with the outputs {', '.join(outputs)}; expected loc, conf, landmarks")
     mean = np.array([104, 117, 127], np.float32)[:, None, None]
+    pixels = np.empty(0, np.float32)  # kept, since fresh memory costs more than what is done with it
 
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pixels = images[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32, order="C") - mean
+        nonlocal pixels
+        bgr = images[..., ::-1].transpose(0, 3, 1, 2)
+        if pixels.shape != bgr.shape:
+            pixels = np.empty(bgr.shape, np.float32)
+        np.subtract(bgr, mean, out=pixels)
         boxes, probabilities, landmarks = session.run(outputs, {"input": pixels})
         return boxes, probabilities[..., 1], landmarks
 
@@ -163,15 +182,6 @@ def _unpacked(weights: Path) -> Path | io.BytesIO:
             if len(archive.namelist()) == 1:
                 return io.BytesIO(archive.read(archive.namelist()[0]))
     return weights
-
-
-def _shrink(images: np.ndarray, longest_side: int) -> np.ndarray:
-    height, width = images.shape[1:3]
-    share = longest_side / max(height, width)
-    if share >= 1:
-        return images
-    size = max(1, round(width * share)), max(1, round(height * share))
-    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 
 
 @lru_cache(maxsize=8)  # the frames of a clip have one size
