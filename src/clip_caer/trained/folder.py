@@ -17,7 +17,7 @@ from clip_caer.experiment import clips_of_roles, load_learned, model_builder, op
 from clip_caer.files import read_json
 from clip_caer.finetuning import EndToEnd
 from clip_caer.original import load_checkpoint
-from clip_caer.prompts import class_texts
+from clip_caer.texts import class_texts
 from clip_caer.trained.packed import Packed, digest
 from clip_caer.trained.settings import read_settings
 
