@@ -23,8 +23,9 @@ SHOWN = 4  # of a clip's segments
 class Explanation(NamedTuple):
     """What the model made of a clip.
 
-    probability, share: in 0–1. segments: those that are shown, and frames: their numbers. crops: of each view and
-    segment, None where it saw nothing; heat: {view: {segment: [h, w]}} in 0–1, for the predicted class.
+    probability: of the predicted class, calibrated; share: of each view in the decision; both in 0–1.
+    segments: those that are shown, and frames: their numbers. crops: of each view and segment, None where it saw
+    nothing; heat: {view: {segment: [h, w]}} in 0–1, for the predicted class.
     """
 
     name: str
@@ -53,8 +54,8 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     )
     crops = look(trained, plan, pictures, found_faces, case.person)
     features, found = encode(trained, [crops])
-    probability, contributions = decide(trained, features, found)
-    k = int(probability[0].argmax())
+    decision = decide(trained, features, found)
+    k = int(decision.probability[0].argmax())
     step = len(plan.shown) / min(SHOWN, len(plan.shown))
     segments = [int(step * (i + 0.5)) for i in range(min(SHOWN, len(plan.shown)))]
     if hider:
@@ -67,8 +68,8 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
         case.name,
         case.label,
         trained.classes[k],
-        float(probability[0, k]),
-        {view: float(share[0]) for view, share in shares(contributions).items()},
+        float(decision.calibrated[0, k]),
+        {view: float(share[0]) for view, share in shares(decision.contributions).items()},
         segments,
         [source.numbers[plan.shown[t]] for t in segments],
         look(trained, plan, pictures, found_faces, case.person) if hider else crops,
