@@ -90,11 +90,16 @@ class Experiment:
     def results(self) -> Path:
         return self.folder / "results"
 
+    def command(self, *options: str | Path, config: str = "config.yaml") -> list[str]:
+        """What a user would type; with two cores, unless a profile is among the options."""
+        cores = [] if "--workflow-profile" in options else ["--cores", "2"]
+        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, *cores, *options]
+        return list(map(str, command))
+
     def snakemake(self, *options: str | Path, config: str = "config.yaml") -> Outcome:
         """Run snakemake and see how it ends."""
-        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, "--cores", "2"]
         done = subprocess.run(
-            [*map(str, command), *map(str, options)],
+            self.command(*options, config=config),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
