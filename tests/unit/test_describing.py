@@ -53,10 +53,12 @@ def test_a_sheet_is_described(sheet, weights, tmp_path, capsys):
     assert "calm: 3 clips of 3 students" in told and "1 of 4 clips are damaged (25.0%)" in told
 
 
-def test_a_glance_does_not_find_damage_in_the_middle(sheet, tmp_path):
-    assert main(["describe", str(sheet), "--output", str(tmp_path / "page.html"), "--quick", "--samples", "0"]) == 0
+@pytest.mark.parametrize(("samples", "pictures"), [(0, 0), (9, 1)])
+def test_a_glance_does_not_find_damage_in_the_middle(sheet, weights, tmp_path, samples, pictures):
+    page = tmp_path / "page.html"
+    assert main(["describe", str(sheet), "--output", str(page), "--quick", "--samples", str(samples)]) == 0
     assert set(pl.read_csv(tmp_path / "page.csv")["status"]) == {"ok"}
-    assert "data:image" not in (tmp_path / "page.html").read_text()
+    assert page.read_text().count("data:image") == pictures
 
 
 def test_raers_folder_is_described_with_its_given_boxes(tmp_path, weights):

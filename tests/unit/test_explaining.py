@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from clip_caer.errors import UserError
-from clip_caer.explaining.clips import Case
+from clip_caer.explaining.clips import Case, open_sound
 from clip_caer.explaining.explain import explain
 from clip_caer.explaining.heat import _rollout, heat_maps
 from clip_caer.explaining.sheet import contact_sheet, heated
 from clip_caer.predicting.source import open_source
 from clip_caer.trained.model import Trained
-from clips import FFMPEG, write_video
+from clips import FFMPEG, spoil, write_video
 from packed_model import WORDS, detector_weights, draw_student, zero_shot
 from tiny_clip import save_random_clip
 
@@ -111,6 +111,15 @@ def test_a_clip_is_explained_on_a_sheet(tmp_path, resnet):
     assert told.frames == [2, 4, 6, 8] and set(told.heat["context"]) == {0, 1, 2, 3}
     sheet = np.asarray(contact_sheet([told, told, told], "three"))
     assert (sheet[:64] != 255).any() and sheet.shape[1] > 2 * 4 * 100
+
+
+def test_a_damaged_clip_is_told(tmp_path, resnet):
+    video = spoil(write_video(tmp_path / "spoiled.mp4", draw_student(1, "phone", frames=9)))
+    with pytest.raises(UserError, match=r"spoiled.mp4 is damaged: "):
+        explain(Case("x", open_source(video, FFMPEG)), resnet, resnet.load_detector())
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(UserError, match=r"text.mp4 is damaged: "):
+        open_sound(tmp_path / "text.mp4", FFMPEG)
 
 
 def test_heat_glows_where_it_counts():

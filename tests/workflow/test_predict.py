@@ -182,6 +182,18 @@ def test_a_prediction_without_a_run_is_refused_before_any_work(drawn, tmp_path):
     assert "predict.run: name the run" in experiment.fail("-n").output
 
 
+def test_the_report_can_have_a_gallery(drawn, tmp_path):
+    experiment = drawn.copy(tmp_path / "copy")
+    assert "gallery" not in experiment.plan("results/summary/report.html").rules
+    experiment.configure(gallery={"run": "fused/official/seed-1", "clips": 1, "anonymise": True})
+    assert "gallery" in experiment.plan("results/summary/report.html").rules
+    assert experiment.run("results/summary/gallery.png").rules == {"gallery"}
+    with Image.open(experiment.results / "summary/gallery.png") as picture:
+        assert min(picture.size) > 400
+    experiment.configure(gallery={"run": "fused/official/seed-7"})
+    assert "this experiment has no run 'fused/official/seed-7'" in experiment.fail("-n").output
+
+
 @pytest.mark.parametrize("name", ["fused", "tuned"])
 def test_the_worst_clips_are_explained(drawn, tmp_path, capsys, name):
     run, sheet = drawn.results / f"runs/{name}/official/seed-1", tmp_path / "sheet.png"

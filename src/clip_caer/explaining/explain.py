@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clip_caer.errors import UserError
 from clip_caer.explaining.clips import Case
 from clip_caer.explaining.heat import heat_maps
 from clip_caer.faces.detector import Detector
@@ -16,6 +17,7 @@ from clip_caer.predicting.source import Source, decoded
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.trained.model import Trained
+from clip_caer.video import Damaged
 
 SHOWN = 4  # of a clip's segments
 
@@ -43,11 +45,14 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     """Explain what was predicted for one student in one clip.
 
     hider: finds the faces that are to be blurred in the pictures shown, not in those that the model sees.
-    Raises Damaged.
+    Raises UserError if the clip is damaged.
     """
     source = case.source
     plan = make_plan(source, trained.about, Window(0, len(source.names)))
-    pictures, detections = _watch(source, plan, detector, search=case.faces is None)
+    try:
+        pictures, detections = _read(source, plan, detector, search=case.faces is None)
+    except Damaged as damage:
+        raise UserError(f"{source.path} is damaged: {damage}.") from damage
     numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
     found_faces = (
         clip_faces(detections, numbers, fill_gap) if case.faces is None else given_faces(case.faces, numbers, fill_gap)
@@ -77,7 +82,7 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     )
 
 
-def _watch(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
+def _read(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
     """The pictures that the model is shown, and the faces found in each frame used, if they are searched for."""
     pictures, detections, used, shown = {}, [], set(plan.used), set(plan.shown)
     for frame, encoded in enumerate(source.frames()):

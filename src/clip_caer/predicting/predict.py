@@ -67,7 +67,7 @@ def predict_video(
             rows += watch.predict(waiting[number])
             number += 1
             start = waiting[number].window.start if number < len(waiting) else len(source.names)
-            watch.forget(lambda frame, start=start: frame < start, lambda frame, n=number: last_use[frame] < n)
+            watch.forget(start, {frame for frame in watch.kept if last_use[frame] < number})
     return Prediction(pl.DataFrame(rows, schema=columns(trained), orient="row"), watch.faces())
 
 
@@ -125,10 +125,10 @@ class _Watch:
         if encoded is not None:
             self.kept[frame] = encoded
 
-    def forget(self, is_past: Callable[[int], bool], is_done: Callable[[int], bool]) -> None:
-        """Drop the faces of frames that are past, and pictures that are done with."""
-        self.seen = {frame: faces for frame, faces in self.seen.items() if not is_past(frame)}
-        self.kept = {frame: encoded for frame, encoded in self.kept.items() if not is_done(frame)}
+    def forget(self, start: int, shown: set[int]) -> None:
+        """Drop the faces of frames before `start`, and the pictures of the frames in `shown`."""
+        self.seen = {frame: faces for frame, faces in self.seen.items() if frame >= start}
+        self.kept = {frame: encoded for frame, encoded in self.kept.items() if frame not in shown}
 
     def predict(self, plan: Plan) -> list[tuple]:
         """Rows of the table for one window; students who are new get the next numbers."""
@@ -150,14 +150,10 @@ class _Watch:
         decision = decide(self.trained, *encode(self.trained, crops))
         when = (numbers[0], numbers[-1], *_times(self.source, plan.window))
         return [
-            (
-                self.number_of.get(track),
-                *when,
-                *self._told(decision, i),
-                faces[track]["found"].mean(),
-                *self._views(decision, i),
+            (self.number_of.get(track), *when, *self._told(decision, i), found, *self._views(decision, i))
+            for i, (track, found) in enumerate(
+                (track, of_student["found"].mean()) for track, of_student in faces.items()
             )
-            for i, track in enumerate(faces)
         ]
 
     def faces(self) -> pl.DataFrame:
