@@ -50,6 +50,16 @@ def write_pictures(folder: Path, frames: np.ndarray) -> Path:
     return folder
 
 
+def spoil(video: Path) -> Path:
+    """Damage a video so that its frames can be counted but not decoded: zeros in place of the last half of them."""
+    content = bytearray(video.read_bytes())
+    start = content.index(b"mdat") - 4
+    size = int.from_bytes(content[start : start + 4])
+    content[start + size // 2 : start + size] = bytes(size - size // 2)
+    video.write_bytes(content)
+    return video
+
+
 def run_ffmpeg(*options: str | Path, stdin: bytes = b"") -> None:
     """Run ffmpeg with these options; it overwrites its output."""
     subprocess.run([FFMPEG, "-v", "error", "-y", *map(str, options)], input=stdin, check=True)

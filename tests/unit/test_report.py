@@ -175,3 +175,10 @@ def test_latex_has_a_rule_between_kinds_and_escapes_names(evidence):
     rows = [line for line in table.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
     assert {line.replace(r"\&", "").count("&") for line in rows} == {7}  # name, three times score and interval, quoted
     assert escape("50–60 −1") == "50--60 $-$1"
+
+
+def test_a_gallery_is_shown_where_there_is_one(evidence, clips, roles):
+    about = {"question": "q", "clips": clips, "roles": roles, "config": {}, "record": Record("k", "summary", "n", "fp")}
+    assert "looked at" not in render(evidence, {}, **about)
+    shown = render(evidence, {}, **about, gallery=b"picture")
+    assert "What a run looked at" in shown and 'src="data:image/png;base64,cGljdHVyZQ=="' in shown

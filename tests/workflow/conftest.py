@@ -4,11 +4,12 @@ import json
 
 import pytest
 import torch
-from experiments import CUT, SHEET, SPOILED, Experiment, cut_short, draw_clips, set_up, spoil, write_sheet
+from experiments import CUT, SHEET, SPOILED, Experiment, cut_short, draw_clips, set_up, write_sheet
 from safetensors.torch import save_file
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.faces.weights import fetch_weights
+from clips import spoil
 
 import open_clip  # isort: skip
 

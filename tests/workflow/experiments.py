@@ -184,12 +184,3 @@ def cut_short(video: Path) -> None:
     """Damage a video so that it cannot even be opened: only its first half is left."""
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 2])
-
-
-def spoil(video: Path) -> None:
-    """Damage a video so that its frames can be counted but not decoded: zeros in place of the last half of them."""
-    content = bytearray(video.read_bytes())
-    start = content.index(b"mdat") - 4
-    size = int.from_bytes(content[start : start + 4])
-    content[start + size // 2 : start + size] = bytes(size - size // 2)
-    video.write_bytes(content)

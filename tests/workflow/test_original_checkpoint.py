@@ -4,6 +4,7 @@ import json
 
 import mlflow
 import numpy as np
+import polars as pl
 import pytest
 import torch
 import yaml
@@ -11,7 +12,11 @@ from experiments import PROJECT, set_up
 from PIL import Image
 
 from clip_caer.crops import context_view
+from clip_caer.explaining.clips import cases_of_run
+from clip_caer.explaining.explain import explain
 from clip_caer.original import load_checkpoint
+from clip_caer.trained.file import write_model
+from clip_caer.trained.run import open_packed, open_run
 from clips import RaerClip, write_raer
 from original_checkpoints import random_state, save
 
@@ -69,6 +74,21 @@ def test_it_gives_what_the_original_gives(evaluated):
         expected = model(*original_input(evaluated.folder, clip)).softmax(-1)[0]
         found = predictions.filter(clip_id=clip.path)["probability"][0].to_numpy()
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
+
+
+def test_it_is_exported_and_explained_with_the_boxes_of_its_dataset(evaluated, tmp_path):
+    run = evaluated.results / "runs/original/official/seed-42"
+    predictions = evaluated.table("runs/original/official/seed-42/predictions.parquet").filter(role="test")
+    write_model(open_packed(run), tmp_path / "original.safetensors")
+    trained = open_run(tmp_path / "original.safetensors")
+    assert trained.about["texts"] == TEXTS
+    for case in cases_of_run(run, predictions["clip_id"].to_list()):
+        told = explain(case, trained, trained.load_detector())
+        row = predictions.row(by_predicate=pl.col("clip_id") == case.name, named=True)
+        assert (told.label, told.predicted) == (row["label"], row["predicted"])
+        calibrated = np.array(row["probability"]) ** (1 / row["temperature"])
+        assert told.probability == pytest.approx(calibrated.max() / calibrated.sum(), abs=1e-5)
+        assert set(told.heat) == {"face", "context"} and len(told.heat["context"]) == 4
 
 
 def test_how_its_epoch_was_chosen_is_not_known_and_this_is_said(evaluated):

@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from experiments import BIN, PROJECT, Experiment, set_up, spoil
+from experiments import BIN, PROJECT, Experiment, set_up
+from PIL import Image
 
 from clip_caer.cli import main
+from clip_caer.explaining.clips import worst
+from clips import spoil
 
 RUN = "runs/fused/official/seed-1"
 CLASSES = ["neutrality", "enjoyment", "confusion", "fatigue", "distraction"]
@@ -23,35 +26,43 @@ PROBABILITIES = [f"probability_{name}" for name in CLASSES]
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory, weights) -> Experiment:
-    """A run of fused on a small demo, trained and evaluated."""
+def drawn(tmp_path_factory, model, weights) -> Experiment:
+    """Two runs on a small demo: a frozen ResNet, and a transformer that was fine-tuned by low-rank changes."""
     folder = tmp_path_factory.mktemp("drawn")
-    tiny_clip = PROJECT / "workflow/demo/tiny-clip"
-    views = {"face": {"margin": 6}, "context": {"blank_face": True}}
+    (folder / "vit").symlink_to(model)
     experiment = set_up(
         folder,
-        tiny_clip,
+        PROJECT / "workflow/demo/tiny-clip",
         weights,
         dataset={"reader": "demo", "shards": 2},
         demo={"students": 4, "clips": 15, "seed": 3},
-        views=views,
+        views={"face": {"margin": 6}, "context": {"blank_face": True}},
         text={"file": "workflow/demo/texts.yaml", "kind": "full"},
-        train={"segments": 16, "epochs": 2},
+        train={"segments": 16},
         protocols={"official": {}},
-        ablations={"fused": {"views": ["face", "context"]}},
+        ablations={
+            "fused": {"views": ["face", "context"]},
+            "tuned": {
+                "views": ["face", "context"],
+                "encoder": {"model": "local-dir:vit"},
+                "train": {"regime": "finetuned", "lora_rank": 2},
+            },
+        },
     )
-    experiment.run(f"results/{RUN}/metrics.json", "results/runs/fused/settings.json", "results/mlflow.db")
+    targets = [f"results/runs/{name}/official/seed-1/metrics.json" for name in ("fused", "tuned")]
+    experiment.run(*targets, "results/runs/fused/settings.json", "results/mlflow.db")
     return experiment
 
 
 @pytest.fixture(scope="module")
 def evaluated(drawn) -> pl.DataFrame:
-    """What the evaluation says of the clips of val and test."""
+    """What the evaluation of fused says of the clips of val and test."""
     return drawn.table(f"{RUN}/predictions.parquet")
 
 
 @pytest.fixture(scope="module")
 def held_out(drawn, evaluated) -> list[str]:
+    """The videos of those clips."""
     return [str(drawn.results / "demo" / f"{clip_id}.mp4") for clip_id in evaluated["clip_id"]]
 
 
@@ -73,9 +84,12 @@ def check_equal(table: pl.DataFrame, evaluated: pl.DataFrame) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_run_predicts_what_its_evaluation_found(drawn, evaluated, held_out, tmp_path, capfd):
-    assert main(["predict", *held_out, "--run", str(drawn.results / RUN), "--output", str(tmp_path)]) == 0
+@pytest.mark.parametrize("name", ["fused", "tuned"])
+def test_a_run_predicts_what_its_evaluation_found(drawn, held_out, tmp_path, capfd, name):
+    run = f"runs/{name}/official/seed-1"
+    assert main(["predict", *held_out, "--run", str(drawn.results / run), "--output", str(tmp_path)]) == 0
 
+    evaluated = drawn.table(f"{run}/predictions.parquet")
     table = pl.read_parquet(tmp_path / "predictions.parquet")
     check_equal(table, evaluated)
     assert table["predicted"].to_list() == evaluated["predicted"].to_list()
@@ -117,17 +131,18 @@ def test_without_its_encoder_a_file_names_it_and_knows_it_again(drawn, exported,
     assert whole.equals(named)
 
 
-def test_changed_weights_are_not_used(drawn, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("section", "value", "complaint"),
+    [("files", "0" * 64, "has changed"), ("runs", "0123456789", "trained with other settings")],
+)
+def test_a_run_whose_makings_have_changed_is_not_used(drawn, tmp_path, capsys, section, value, complaint):
     copy = drawn.copy(tmp_path / "copy")
-    settings = json.loads((copy.results / "runs/fused/settings.json").read_text())
-    settings["files"][next(iter(settings["files"]))] = "0" * 64
-    (copy.results / "runs/fused/settings.json").write_text(json.dumps(settings))
-    assert main(["export", str(copy.results / RUN), str(tmp_path / "x.safetensors")]) == 1
-    assert "has changed" in capsys.readouterr().err
-    settings["runs"]["official"] = "0123456789"
-    (copy.results / "runs/fused/settings.json").write_text(json.dumps(settings))
-    assert main(["export", str(copy.results / RUN), str(tmp_path / "x.safetensors")]) == 1
-    assert "trained with other settings" in capsys.readouterr().err
+    path = copy.results / "runs/fused/settings.json"
+    settings = json.loads(path.read_text())
+    settings[section] = dict.fromkeys(settings[section], value)
+    path.write_text(json.dumps(settings))
+    assert main(["export", str(copy.results / RUN), str(tmp_path / "model.safetensors")]) == 1
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_damaged_video_is_told_and_the_others_are_predicted(exported, held_out, tmp_path, capfd):
@@ -167,15 +182,29 @@ def test_a_prediction_without_a_run_is_refused_before_any_work(drawn, tmp_path):
     assert "predict.run: name the run" in experiment.fail("-n").output
 
 
-def test_the_worst_clips_are_explained(drawn, evaluated, tmp_path, capsys):
-    from PIL import Image
+def test_the_report_can_have_a_gallery(drawn, tmp_path):
+    experiment = drawn.copy(tmp_path / "copy")
+    assert "gallery" not in experiment.plan("results/summary/report.html").rules
+    experiment.configure(gallery={"run": "fused/official/seed-1", "clips": 1, "anonymise": True})
+    assert "gallery" in experiment.plan("results/summary/report.html").rules
+    assert experiment.run("results/summary/gallery.png").rules == {"gallery"}
+    with Image.open(experiment.results / "summary/gallery.png") as picture:
+        assert min(picture.size) > 400
+    experiment.configure(gallery={"run": "fused/official/seed-7"})
+    assert "this experiment has no run 'fused/official/seed-7'" in experiment.fail("-n").output
 
-    sheet = tmp_path / "sheet.png"
-    wrong = evaluated.filter((pl.col("label") != pl.col("predicted")) & (pl.col("role") == "test"))
-    assert len(wrong), "two epochs are not enough to get everything right"
-    assert main(["explain", "--run", str(drawn.results / RUN), "--worst", "1", "--output", str(sheet)]) == 0
-    assert min(Image.open(sheet).size) > 400
-    assert main(["explain", "--run", str(drawn.results / RUN), "--output", str(sheet)]) == 1
+
+@pytest.mark.parametrize("name", ["fused", "tuned"])
+def test_the_worst_clips_are_explained(drawn, tmp_path, capsys, name):
+    run, sheet = drawn.results / f"runs/{name}/official/seed-1", tmp_path / "sheet.png"
+    predictions = pl.read_parquet(run / "predictions.parquet").filter(role="test")
+    wrong = predictions.filter(pl.col("label") != pl.col("predicted"))["clip_id"].to_list()
+    assert wrong, "two epochs are not enough to get everything right"
+    assert set(worst(run, 99)) == set(wrong)
+    assert main(["explain", "--run", str(run), "--worst", "1", "--output", str(sheet)]) == 0
+    with Image.open(sheet) as picture:
+        assert min(picture.size) > 400
+    assert main(["explain", "--run", str(run), "--output", str(sheet)]) == 1
     assert "nothing to explain" in capsys.readouterr().err
 
 

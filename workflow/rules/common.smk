@@ -333,19 +333,32 @@ def made_with(model):
     }
 
 
-def run_to_use():
-    """The run that predicts: one of this experiment, or else a folder or a file."""
+def own_run(name):
+    """A run of this experiment, by its name ABLATION/SPLIT/seed-N; None if there is no such run."""
+    model, split, seed = (*name.removeprefix(f"{RESULTS}/runs/").split("/"), None, None, None)[:3]
+    if model not in ABLATIONS or split not in SPLITS or seed not in [f"seed-{seed}" for seed in SEEDS]:
+        return None
+    run, folder = SimpleNamespace(model=model, split=split), f"{RESULTS}/runs/{model}/{split}/{seed}"
+    files = [f"{folder}/{name}" for name in ("weights.safetensors", "predictions.parquet", "metrics.json")]
+    upstream = [f"runs/{model}/settings.json", "index/clips.parquet", f"splits/{split}.parquet"]
+    files += [f"{RESULTS}/{name}" for name in upstream] + sum(stores_of_run(run).values(), [])
+    return RunToUse(folder, files, fingerprint(run_fingerprint(run), seed))
+
+
+def run_to_predict():
+    """One of this experiment, or else what stands in a folder or a file."""
     run = config["predict"]["run"]
     if not run:
         raise UserError("predict.run: name the run that is to predict: ABLATION/SPLIT/seed-N, or a file.")
-    model, split, seed = (*run.removeprefix(f"{RESULTS}/runs/").split("/"), None, None, None)[:3]
-    if model not in ABLATIONS or split not in SPLITS or seed not in [f"seed-{seed}" for seed in SEEDS]:
-        return RunToUse(locate(run), [locate(run)], fingerprint(content(locate(run))))
-    of_run, folder = SimpleNamespace(model=model, split=split), f"{RESULTS}/runs/{model}/{split}/{seed}"
-    files = [f"{folder}/{name}" for name in ("weights.safetensors", "predictions.parquet", "metrics.json")]
-    upstream = [f"runs/{model}/settings.json", "index/clips.parquet", f"splits/{split}.parquet"]
-    files += [f"{RESULTS}/{name}" for name in upstream] + sum(stores_of_run(of_run).values(), [])
-    return RunToUse(folder, files, fingerprint(run_fingerprint(of_run), seed))
+    return own_run(run) or RunToUse(locate(run), [locate(run)], fingerprint(content(locate(run))))
+
+
+def run_to_show():
+    """The run of the report's gallery; none where there is no gallery."""
+    run = config["gallery"]["run"]
+    if run and not own_run(run):
+        raise UserError(f"gallery.run: this experiment has no run {run!r}; expected ABLATION/SPLIT/seed-N.")
+    return own_run(run) if run else RunToUse("", [], "")
 
 
 def videos_by_shard():

@@ -19,9 +19,36 @@ rule settings:
         "../scripts/settings.py"
 
 
+try:
+    SHOWN = run_to_show()
+except UserError as error:
+    raise WorkflowError(str(error))
+
+
+rule gallery:
+    """What a run looked at in its surest hits and misses."""
+    input:
+        SHOWN.files,
+        boxes=shard_files("index/boxes", ".parquet"),
+        videos=ancient(f"{RESULTS}/demo/videos") if DEMO else [],
+    output:
+        report(f"{RESULTS}/summary/gallery.png", category="Figures", caption="../report/figures.rst"),
+    log:
+        f"{RESULTS}/logs/gallery.log",
+    conda:
+        "../../envs/vision.yaml"
+    params:
+        run=SHOWN.path,
+        fp=SHOWN.fp,
+        gallery=config["gallery"],
+        code=CODE["gallery"],
+    script:
+        "../scripts/gallery.py"
+
+
 if config["predict"]["videos"]:
     try:
-        RUN, VIDEOS = run_to_use(), videos_by_shard()
+        RUN, VIDEOS = run_to_predict(), videos_by_shard()
     except UserError as error:
         raise WorkflowError(str(error))
     MODEL = f"{RESULTS}/predictions/models/{fingerprint(RUN.fp, CODE['export'])}"

@@ -68,6 +68,7 @@ rule page:
         usable=f"{RESULTS}/index/usable.parquet",
         splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
         history=[run_files("history.parquet", model, split) for model in MODELS for split in SPLITS],
+        gallery=f"{RESULTS}/summary/gallery.png" if config["gallery"]["run"] else [],
     output:
         page=f"{RESULTS}/summary/report.html",
         markdown=report(

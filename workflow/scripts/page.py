@@ -42,5 +42,6 @@ with job(snakemake), recorded(snakemake, output.record, f"page@{fingerprint(para
     write_text(comparison_latex(tables["comparison"]), output.latex)
     clips = pl.read_parquet(inputs.clips).drop("status", "message").join(pl.read_parquet(inputs.usable), on="clip_id")
     about = {"question": params.question, "config": params.config, "record": record}
+    about["gallery"] = Path(inputs.gallery).read_bytes() if inputs.gallery else None
     write_text(render(evidence, figures, clips=clips, roles=roles, **about), output.page)
     record.artifacts = [Path(path).name for path in (output.page, output.markdown, output.figures)]

@@ -49,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     from clip_caer.encoder import find_device
-    from clip_caer.explaining.clips import Case, best, cases_of_run, worst
+    from clip_caer.explaining.clips import Case, best, cases_of_run, open_sound, worst
     from clip_caer.explaining.gallery import write_gallery
     from clip_caer.frames import find_ffmpeg
-    from clip_caer.predicting.source import find_videos, open_source
+    from clip_caer.predicting.source import find_videos
     from clip_caer.trained.run import open_run
 
     if not (args.videos or args.clips or args.worst or args.best):
@@ -60,9 +60,7 @@ def call(args: argparse.Namespace) -> int:
     run, ffmpeg = Path(args.run), find_ffmpeg(args.ffmpeg)
     if (args.clips or args.worst or args.best) and not run.is_dir():
         raise UserError("--clips, --worst and --best need the folder of a run: an exported file knows no clips.")
-    cases = [
-        Case(video.name, open_source(video, ffmpeg)) for video in (find_videos(args.videos) if args.videos else [])
-    ]
+    cases = [Case(video.name, open_sound(video, ffmpeg)) for video in (find_videos(args.videos) if args.videos else [])]
     chosen = [
         *args.clips,
         *(best(run, args.best) if args.best else []),

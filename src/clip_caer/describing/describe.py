@@ -38,7 +38,9 @@ def describe(
         wide = max(LONGEST_SIDE, faces["longest_side"])
         hider = load_detector(faces["detector"], weights, wide, THRESHOLD, faces["nms"]) if anonymise else None
         seen = look_at(chosen, place.dataset, config["views"], detector, faces["fill_gap"], ffmpeg, hider)
-        face_found, sheet = float(np.mean([sample.face_found for sample in seen])), samples_sheet(seen, place.classes)
+        if seen:
+            face_found = float(np.mean([sample.face_found for sample in seen]))
+            sheet = samples_sheet(seen, place.classes)
     write_text(page(name, clips, place.classes, face_found, sheet), path)
     write_text(clips.write_csv(), path.with_suffix(".csv"))
     return clips

@@ -65,6 +65,10 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _complete(config: dict[str, Any]) -> dict[str, Any]:
+    if not _SCHEMA.is_file():
+        raise UserError(
+            f"describe needs the project's folder, with {_SCHEMA}. Install the package from there: make setup."
+        )
     given = {"encoder": {"model": "none"}} | config  # needed by the schema, and not here
     return complete(given, _SCHEMA)
 

@@ -1,6 +1,7 @@
 """Some clips of each class, as the views will see them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,10 @@ from clip_caer.dataset import Dataset
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
 from clip_caer.frames import frame_numbers
-from clip_caer.predicting.source import decoded, open_source
+from clip_caer.predicting.source import Source, decoded, open_source
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.showing.palette import INK, PALE, PAPER, letters
+from clip_caer.video import Damaged
 from clip_caer.views import context_crops, face_crops, person_boxes
 
 FRAMES = 9  # of a clip that faces are looked for in
@@ -51,28 +53,44 @@ def look_at(
     ffmpeg: str,
     hider: Detector | None = None,
 ) -> list[Sample]:
-    """The crops of these clips. views: that section of the config. hider: finds the faces that are to be blurred."""
-    sources = dict(dataset.clips.select("clip_id", "source").iter_rows())
-    persons, samples = person_boxes(dataset.boxes), []
+    """The crops of these clips, without those that turn out damaged.
+
+    views: that section of the config. hider: finds the faces that are to be blurred.
+    """
+    sources, samples = dict(dataset.clips.select("clip_id", "source").iter_rows()), []
     for clip in tqdm(clips, desc="samples", unit="clip"):
-        source = open_source(Path(dataset.folder, sources[clip["clip_id"]]), ffmpeg)
-        chosen = set(frame_numbers(len(source.names), FRAMES))
-        pictures = {n: decoded(frame) for n, frame in enumerate(source.frames(), start=1) if n in chosen}
-        numbers = [source.numbers[n - 1] for n in pictures]
-        given = dataset.boxes.filter(clip_id=clip["clip_id"], kind="face")
-        if len(given):
-            faces = given_faces(given, numbers, fill_gap)
-        else:
-            faces = clip_faces([detector.detect(p[None])[0] for p in pictures.values()], numbers, fill_gap=0)
-        middle = _middle(faces)
-        shown = list(pictures.values())[middle]
-        if hider:
-            box = faces.select("x0", "y0", "x1", "y1").row(middle)
-            shown = without_faces(shown, hider, [box] if box[0] is not None else [])
-        (face,) = face_crops([shown], faces[[middle]], SIDE, **views["face"] | {"missing": "mask"})
-        (context,) = context_crops([shown], faces, SIDE, **views["context"], given=persons.get(clip["clip_id"]))
-        samples.append(Sample(clip["clip_id"], clip["label"], face, context, faces["found"].mean()))
+        boxes = dataset.boxes.filter(clip_id=clip["clip_id"])
+        with suppress(Damaged):
+            source = open_source(Path(dataset.folder, sources[clip["clip_id"]]), ffmpeg)
+            samples.append(_look_at(clip, source, boxes, views, detector, fill_gap, hider))
     return samples
+
+
+def _look_at(
+    clip: Mapping[str, Any],
+    source: Source,
+    boxes: pl.DataFrame,
+    views: Mapping[str, Mapping],
+    detector: Detector,
+    fill_gap: int,
+    hider: Detector | None,
+) -> Sample:
+    chosen = set(frame_numbers(len(source.names), FRAMES))
+    pictures = {n: decoded(frame) for n, frame in enumerate(source.frames(), start=1) if n in chosen}
+    numbers, given = [source.numbers[n - 1] for n in pictures], boxes.filter(kind="face")
+    if len(given):
+        faces = given_faces(given, numbers, fill_gap)
+    else:
+        faces = clip_faces([detector.detect(p[None])[0] for p in pictures.values()], numbers, fill_gap=0)
+    middle = _middle(faces)
+    shown = list(pictures.values())[middle]
+    if hider:
+        box = faces.select("x0", "y0", "x1", "y1").row(middle)
+        shown = without_faces(shown, hider, [box] if box[0] is not None else [])
+    (face,) = face_crops([shown], faces[[middle]], SIDE, **views["face"] | {"missing": "mask"})
+    given_person = person_boxes(boxes).get(clip["clip_id"])
+    (context,) = context_crops([shown], faces, SIDE, **views["context"], given=given_person)
+    return Sample(clip["clip_id"], clip["label"], face, context, faces["found"].mean())
 
 
 def samples_sheet(samples: Sequence[Sample], classes: Sequence[str]) -> Image.Image:

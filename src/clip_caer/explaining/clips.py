@@ -9,6 +9,7 @@ from clip_caer.errors import UserError
 from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.source import Source, open_source
 from clip_caer.trained.settings import read_settings
+from clip_caer.video import Damaged
 from clip_caer.views import person_boxes
 
 
@@ -50,8 +51,16 @@ def cases_of_run(run: Path, clip_ids: list[str]) -> list[Case]:
         boxes = pl.read_parquet(results / "index" / "boxes" / f"{clip['shard']}.parquet").filter(clip_id=clip_id)
         faces = boxes.filter(kind="face")
         person = person_boxes(boxes).get(clip_id)
-        cases.append(Case(clip_id, open_source(path, ffmpeg), clip["label"], faces if len(faces) else None, person))
+        cases.append(Case(clip_id, open_sound(path, ffmpeg), clip["label"], faces if len(faces) else None, person))
     return cases
+
+
+def open_sound(path: Path, ffmpeg: str) -> Source:
+    """A video, or a folder of pictures. Raises UserError if it is damaged."""
+    try:
+        return open_source(path, ffmpeg)
+    except Damaged as damage:
+        raise UserError(f"{path} is damaged: {damage}.") from damage
 
 
 def _ranked(run: Path, role: str) -> pl.DataFrame:

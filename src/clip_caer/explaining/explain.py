@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clip_caer.errors import UserError
 from clip_caer.explaining.clips import Case
 from clip_caer.explaining.heat import heat_maps
 from clip_caer.faces.detector import Detector
@@ -16,6 +17,7 @@ from clip_caer.predicting.source import Source, decoded
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.trained.model import Trained
+from clip_caer.video import Damaged
 
 SHOWN = 4  # of a clip's segments
 
@@ -23,8 +25,9 @@ SHOWN = 4  # of a clip's segments
 class Explanation(NamedTuple):
     """What the model made of a clip.
 
-    probability, share: in 0–1. segments: those that are shown, and frames: their numbers. crops: of each view and
-    segment, None where it saw nothing; heat: {view: {segment: [h, w]}} in 0–1, for the predicted class.
+    probability: of the predicted class, calibrated; share: of each view in the decision; both in 0–1.
+    segments: those that are shown, and frames: their numbers. crops: of each view and segment, None where it saw
+    nothing; heat: {view: {segment: [h, w]}} in 0–1, for the predicted class.
     """
 
     name: str
@@ -42,19 +45,22 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     """Explain what was predicted for one student in one clip.
 
     hider: finds the faces that are to be blurred in the pictures shown, not in those that the model sees.
-    Raises Damaged.
+    Raises UserError if the clip is damaged.
     """
     source = case.source
     plan = make_plan(source, trained.about, Window(0, len(source.names)))
-    pictures, detections = _watch(source, plan, detector, search=case.faces is None)
+    try:
+        pictures, detections = _read(source, plan, detector, search=case.faces is None)
+    except Damaged as damage:
+        raise UserError(f"{source.path} is damaged: {damage}.") from damage
     numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
     found_faces = (
         clip_faces(detections, numbers, fill_gap) if case.faces is None else given_faces(case.faces, numbers, fill_gap)
     )
     crops = look(trained, plan, pictures, found_faces, case.person)
     features, found = encode(trained, [crops])
-    probability, contributions = decide(trained, features, found)
-    k = int(probability[0].argmax())
+    decision = decide(trained, features, found)
+    k = int(decision.probability[0].argmax())
     step = len(plan.shown) / min(SHOWN, len(plan.shown))
     segments = [int(step * (i + 0.5)) for i in range(min(SHOWN, len(plan.shown)))]
     if hider:
@@ -67,8 +73,8 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
         case.name,
         case.label,
         trained.classes[k],
-        float(probability[0, k]),
-        {view: float(share[0]) for view, share in shares(contributions).items()},
+        float(decision.calibrated[0, k]),
+        {view: float(share[0]) for view, share in shares(decision.contributions).items()},
         segments,
         [source.numbers[plan.shown[t]] for t in segments],
         look(trained, plan, pictures, found_faces, case.person) if hider else crops,
@@ -76,7 +82,7 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     )
 
 
-def _watch(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
+def _read(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
     """The pictures that the model is shown, and the faces found in each frame used, if they are searched for."""
     pictures, detections, used, shown = {}, [], set(plan.used), set(plan.shown)
     for frame, encoded in enumerate(source.frames()):

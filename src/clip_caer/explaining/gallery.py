@@ -14,7 +14,7 @@ from clip_caer.trained.model import Trained
 
 
 def write_gallery(cases: Sequence[Case], trained: Trained, path: Path, anonymise: bool = False) -> None:
-    """Explain clips, at least one, and write their contact sheet. anonymise: blur every face. Raises Damaged."""
+    """Explain clips, at least one, and write their contact sheet. anonymise: blur every face."""
     detector, hider = trained.load_detector(), load_hider(trained) if anonymise else None
     explanations = [explain(case, trained, detector, hider) for case in tqdm(cases, desc="explain", unit="clip")]
     with atomic(path) as temporary:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import isqrt
 
 import numpy as np
@@ -28,8 +29,8 @@ def heat_maps(
 ) -> dict[str, dict[int, np.ndarray]]:
     """{view: {segment: float32 [h, w]}}, for those of `segments` in which the view shows something.
 
-    crops, features [1, T, D] and found mask [1, T] of one clip. k: the class. Values of a view: at least 0, at most 1
-    where the class's logit depends on the place most, over all its segments.
+    crops, features [1, T, D] and found mask [1, T] of one clip. k: the class. Values of a view: from 0 to 1, where the
+    odds of the class, against all others, depend on the place most in any of the segments.
     Raises UserError if the image tower is neither a ResNet nor a transformer of open_clip's own.
     """
     shown = [(view, t) for view in trained.views for t in segments if crops[view][t] is not None]
@@ -42,8 +43,9 @@ def heat_maps(
         by_view = {view: tensor.clone() for view, tensor in features.items()}
         for row, (view, t) in zip(encoded, shown, strict=True):
             by_view[view] = by_view[view].index_put((torch.tensor(0), torch.tensor(t)), row)
-        logit = trained.classify(trained.seen(by_view, found))[0, k]
-        gradients = torch.autograd.grad(logit, layers)
+        logits = trained.classify(trained.seen(by_view, found))[0]
+        odds = logits[k] - logits[torch.arange(len(logits)) != k].logsumexp(dim=0)
+        gradients = torch.autograd.grad(odds, layers)
     told = [(layer.detach().float(), gradient.float()) for layer, gradient in zip(layers, gradients, strict=True)]
     relevance = _rollout(told) if _is_transformer(visual) else _grad_cam(*told[0])
     maps: dict[str, dict[int, np.ndarray]] = {view: {} for view in trained.views}
@@ -56,13 +58,12 @@ def heat_maps(
 def _watched(visual: nn.Module) -> Iterator[list[torch.Tensor]]:
     """A list that the tower's forward pass fills: a transformer's attention weights, or the map of one ResNet stage."""
     layers: list[torch.Tensor] = []
+    handles = []
     if _is_transformer(visual):
-        handles = []
         for block in visual.transformer.resblocks:
-            handles.append(block.attn.register_forward_pre_hook(_ask_for_weights, with_kwargs=True))
-            handles.append(block.attn.register_forward_hook(lambda _, __, output: layers.append(output[1])))
+            handles.append(block.attn.register_forward_hook(partial(_attend_openly, layers)))
     elif isinstance(visual, ModifiedResNet):
-        handles = [_fine_stage(visual).register_forward_hook(lambda _, __, output: layers.append(output))]
+        handles.append(_fine_stage(visual).register_forward_hook(lambda _, __, output: layers.append(output)))
     else:
         raise UserError(f"explain: {type(visual).__name__} is an image tower of which no heat map can be made.")
     try:
@@ -77,8 +78,13 @@ def _is_transformer(visual: nn.Module) -> bool:
     return len(blocks) > 0 and all(isinstance(getattr(block, "attn", None), nn.MultiheadAttention) for block in blocks)
 
 
-def _ask_for_weights(_: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    return args, kwargs | {"need_weights": True, "average_attn_weights": False}
+def _attend_openly(layers: list[torch.Tensor], attn: nn.MultiheadAttention, args: tuple, _: tuple) -> tuple:
+    """The same output once more, by way of attention weights that gradients can be asked for."""
+    n, length, width = args[0].shape
+    qkv = nn.functional.linear(args[0], attn.in_proj_weight, attn.in_proj_bias)
+    q, k, v = qkv.view(n, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+    layers.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1))
+    return attn.out_proj((layers[-1] @ v).transpose(1, 2).reshape(n, length, width)), None
 
 
 def _fine_stage(visual: nn.Module) -> nn.Module:

@@ -3,32 +3,42 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from math import factorial
+from typing import NamedTuple
 
 import torch
 
 from clip_caer.trained.model import Trained
 
 
-def decide(
-    trained: Trained, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Probabilities [B, K], and what each view contributes to the predicted class: {view: [B]}, in nats.
+class Decision(NamedTuple):
+    """What the model says of some clips: probability [B, K], as the evaluation has it; the same, calibrated by the
+    run's temperature; and what each view contributes to the predicted class, {view: [B]}, in nats.
+    """
 
-    features [B, T, D] and found mask [B, T] of each view. A contribution is the view's Shapley value (Shapley 1953) of
-    the log of the predicted class's probability. A view that is left out shows what it shows in other clips: the
+    probability: torch.Tensor
+    calibrated: torch.Tensor
+    contributions: dict[str, torch.Tensor]
+
+
+def decide(trained: Trained, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> Decision:
+    """The decision for clips with these features [B, T, D] and found masks [B, T] of each view.
+
+    A contribution is the view's Shapley value (Shapley 1953) of the log of the predicted class's calibrated
+    probability. A view that is left out shows what it shows in other clips: the
     probability is the mean over the run's background, clips of its train role. A contribution is above 0 where the
     view speaks for the decision, below 0 where it speaks against it; together they are what the log probability is
     above that of a clip of which nothing is known.
     """
     with torch.inference_mode():
         seen = trained.seen(features, found)
-        whole = trained.log_probabilities(trained.classify(seen)).exp()
-        predicted = whole.argmax(1, keepdim=True)
+        logits = trained.classify(seen)
+        predicted = logits.argmax(1, keepdim=True)
         values = {
             views: _probabilities(trained, seen, views).gather(1, predicted)[:, 0].log()
             for views in _subsets(trained.views)
         }
-    return whole, shapley(trained.views, values.__getitem__)
+    contributions = shapley(trained.views, values.__getitem__)
+    return Decision(logits.softmax(dim=1), trained.calibrated(logits), contributions)
 
 
 def _probabilities(trained: Trained, seen: torch.Tensor, views: frozenset[str]) -> torch.Tensor:
@@ -36,7 +46,7 @@ def _probabilities(trained: Trained, seen: torch.Tensor, views: frozenset[str]) 
     known = torch.tensor([view in views for view in trained.views], device=seen.device)[:, None]
     mixed = torch.where(known, seen[:, None], trained.background)  # [B, N, views, D]
     logits = trained.classify(mixed.flatten(0, 1))
-    return trained.log_probabilities(logits).exp().unflatten(0, mixed.shape[:2]).mean(1)
+    return trained.calibrated(logits).unflatten(0, mixed.shape[:2]).mean(1)
 
 
 def shapley(players: Sequence[str], value: Callable[[frozenset[str]], torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -4,7 +4,7 @@ Every step is the workflow's own: the detector, the student's track, the crops o
 frame a segment. So a video that is one clip gets the probabilities of the evaluation.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import torch
 from clip_caer.faces.detections import Detections
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import CORNERS, Tracker, faces_of, presence
-from clip_caer.predicting.attribution import decide, shares
+from clip_caer.predicting.attribution import Decision, decide, shares
 from clip_caer.predicting.look import encode, look, person_areas
 from clip_caer.predicting.plan import Plan, make_plan
 from clip_caer.predicting.source import Encoded, Source, decoded
@@ -67,7 +67,7 @@ def predict_video(
             rows += watch.predict(waiting[number])
             number += 1
             start = waiting[number].window.start if number < len(waiting) else len(source.names)
-            watch.forget(lambda frame, start=start: frame < start, lambda frame, n=number: last_use[frame] < n)
+            watch.forget(start, {frame for frame in watch.kept if last_use[frame] < number})
     return Prediction(pl.DataFrame(rows, schema=columns(trained), orient="row"), watch.faces())
 
 
@@ -75,9 +75,10 @@ def columns(trained: Trained) -> dict[str, pl.DataType]:
     """Columns of the table of predictions and their types.
 
     student: from 1, in the order in which they appear; null where nobody was found. first_frame, last_frame: their
-    numbers, from 1. start, end: seconds from the beginning; null for pictures. face_found: share of the window's
-    frames, 0–1. share_…: of the views in the decision, 0–1, null where no view speaks for it; evidence_…: their
-    contributions in nats (see `decide`).
+    numbers, from 1. start, end: seconds from the beginning; null for pictures. probability_…: of each class, as in the
+    evaluation; calibrated_…: the same by the run's temperature, to be believed rather. face_found: share of the
+    window's frames, 0–1. share_…: of the views in the decision, 0–1, null where no view speaks for it; evidence_…:
+    their contributions in nats (see `decide`).
     """
     return {
         "student": pl.Int64,
@@ -87,6 +88,7 @@ def columns(trained: Trained) -> dict[str, pl.DataType]:
         "end": pl.Float64,
         "predicted": pl.String,
         **{f"probability_{name}": pl.Float64 for name in trained.classes},
+        **{f"calibrated_{name}": pl.Float64 for name in trained.classes},
         "face_found": pl.Float64,
         **{f"share_{view}": pl.Float64 for view in trained.views},
         **{f"evidence_{view}": pl.Float64 for view in trained.views},
@@ -123,10 +125,10 @@ class _Watch:
         if encoded is not None:
             self.kept[frame] = encoded
 
-    def forget(self, is_past: Callable[[int], bool], is_done: Callable[[int], bool]) -> None:
-        """Drop the faces of frames that are past, and pictures that are done with."""
-        self.seen = {frame: faces for frame, faces in self.seen.items() if not is_past(frame)}
-        self.kept = {frame: encoded for frame, encoded in self.kept.items() if not is_done(frame)}
+    def forget(self, start: int, shown: set[int]) -> None:
+        """Drop the faces of frames before `start`, and the pictures of the frames in `shown`."""
+        self.seen = {frame: faces for frame, faces in self.seen.items() if frame >= start}
+        self.kept = {frame: encoded for frame, encoded in self.kept.items() if frame not in shown}
 
     def predict(self, plan: Plan) -> list[tuple]:
         """Rows of the table for one window; students who are new get the next numbers."""
@@ -145,11 +147,13 @@ class _Watch:
         crops = [
             look(self.trained, plan, pictures, *of_student) for of_student in zip(faces.values(), areas, strict=True)
         ]
-        probabilities, contributions = decide(self.trained, *encode(self.trained, crops))
+        decision = decide(self.trained, *encode(self.trained, crops))
         when = (numbers[0], numbers[-1], *_times(self.source, plan.window))
         return [
-            (self.number_of.get(track), *when, *self._told(probabilities[i], faces[track], contributions, i))
-            for i, track in enumerate(faces)
+            (self.number_of.get(track), *when, *self._told(decision, i), found, *self._views(decision, i))
+            for i, (track, found) in enumerate(
+                (track, of_student["found"].mean()) for track, of_student in faces.items()
+            )
         ]
 
     def faces(self) -> pl.DataFrame:
@@ -158,18 +162,15 @@ class _Watch:
         student = pl.col("track").replace_strict(self.number_of, default=None, return_dtype=pl.Int64).alias("student")
         return pl.DataFrame(self.boxes, schema=schema, orient="row").select("frame", student, *CORNERS)
 
-    def _told(
-        self, probability: torch.Tensor, faces: pl.DataFrame, contributions: Mapping[str, torch.Tensor], i: int
-    ) -> tuple:
-        """The columns of student `i` from `predicted` on."""
-        parts = shares(contributions)
-        return (
-            self.trained.classes[int(probability.argmax())],
-            *probability.tolist(),
-            faces["found"].mean(),
-            *(_number(parts[view][i]) for view in self.trained.views),
-            *(_number(contributions[view][i]) for view in self.trained.views),
-        )
+    def _told(self, decision: Decision, i: int) -> tuple:
+        """The class of student `i`, and how likely all classes are."""
+        probability, calibrated = decision.probability[i], decision.calibrated[i]
+        return self.trained.classes[int(probability.argmax())], *probability.tolist(), *calibrated.tolist()
+
+    def _views(self, decision: Decision, i: int) -> list[float | None]:
+        """What each view had to do with it: shares, contributions."""
+        of_views = (shares(decision.contributions), decision.contributions)
+        return [_number(values[view][i]) for values in of_views for view in self.trained.views]
 
 
 def _choose(detections: Sequence[Detections], tracks: Sequence[list[int]], students: str) -> list[int]:

@@ -85,7 +85,7 @@ def as_text(table: pl.DataFrame, shown: int = 20) -> str:
             for name, share in row.items()
             if name.startswith("share_") and share is not None
         ]
-        chance = 100 * row[f"probability_{row['predicted']}"]
+        chance = 100 * row[f"calibrated_{row['predicted']}"]
         told_by = f"  (told by {', '.join(views)})" if len(views) > 1 else ""
         lines.append(f"{row['video']}  {when}  {named(row['student'])}: {row['predicted']} {chance:.0f} %{told_by}")
     if len(table) > shown:

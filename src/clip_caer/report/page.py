@@ -56,12 +56,13 @@ def render(
     roles: pl.DataFrame,
     config: Mapping[str, Any],
     record: Record,
+    gallery: bytes | None = None,
 ) -> str:
     """The page. The same input gives the same text, and all of the input is escaped.
 
     figures: of `evidence.draw`. question: the name of the experiment. clips: clip_id, subject, setting, label, n_frames
     and status (ok | damaged) of every clip. roles: split, clip_id, role of all splits. config: the whole configuration.
-    record: of the step that makes the page; its versions and commit are shown.
+    record: of the step that makes the page; its versions and commit are shown. gallery: a PNG of explained clips.
     """
     template = files("clip_caer.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     style = files("clip_caer.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -71,6 +72,7 @@ def render(
     return environment.from_string(template).render(
         question=question,
         style=Markup(style),
+        gallery=f"data:image/png;base64,{base64.b64encode(gallery).decode()}" if gallery else None,
         pictures={name: _picture(name, figure, protocols) for name, figure in figures.items()},
         protocols=[_protocol(evidence, protocol, name) for protocol, name in _disjoint_first(evidence.comparison)],
         facts=tables.facts(clips),

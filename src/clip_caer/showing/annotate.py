@@ -73,7 +73,7 @@ def _draw_student(
     """The box around a face, and above it: number, class, probability. Without a face, the words stand in a corner."""
     draw, font = ImageDraw.Draw(image), letters(max(14, size[1] // 26))
     name = part.row["predicted"]
-    text = f" {named(student)}: {name} {100 * part.row[f'probability_{name}']:.0f} % "
+    text = f" {named(student)}: {name} {100 * part.row[f'calibrated_{name}']:.0f} % "
     _, top, width, bottom = font.getbbox(text)
     height = bottom + top // 2
     if box is None and student is not None:

@@ -42,7 +42,7 @@ def timeline_figure(table: pl.DataFrame, classes: Sequence[str], title: str) -> 
 def _draw_areas(axis, parts: Sequence[Part], classes: Sequence[str]) -> None:
     colours = class_colours(classes)
     edges = np.array([(part.start, part.stop) for part in parts])
-    height = np.array([[part.row[f"probability_{name}"] for name in classes] for part in parts])
+    height = np.array([[part.row[f"calibrated_{name}"] for name in classes] for part in parts])
     bottom = height.cumsum(axis=1) - height
     for k, name in enumerate(classes):
         colour = tuple(value / 255 for value in colours[name])

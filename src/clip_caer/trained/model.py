@@ -103,9 +103,9 @@ class Trained:
         with self._as_trained():
             return self.caer.classify(seen).float().cpu()
 
-    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Calibrated by the run's temperature; [B, K] → [B, K]."""
-        return (logits / self.temperature).log_softmax(dim=-1)
+    def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits [B, K] → probabilities [B, K], by the temperature that was fitted on the run's validation clips."""
+        return (logits / self.temperature).softmax(dim=-1)
 
     def _as_trained(self, enabled: bool = True) -> torch.autocast:
         """The arithmetic of training and evaluation."""
