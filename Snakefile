@@ -26,5 +26,9 @@ rule all:
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
 
 
+onstart:
+    claim_results()
+
+
 onerror:
     publish_failures()

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from experiments import CUT, SHEET, SPOILED, Experiment, cut_short, draw_clips, set_up, spoil, write_sheet
 
 # Two jobs of two threads on two cores are slower than one after the other.

@@ -89,11 +89,15 @@ class Experiment:
     def results(self) -> Path:
         return self.folder / "results"
 
+    def command(self, *options: str | Path, config: str = "config.yaml") -> list[str]:
+        """The command that runs snakemake; its folder is `folder`."""
+        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, "--cores", "2"]
+        return [*map(str, command), *map(str, options)]
+
     def snakemake(self, *options: str | Path, config: str = "config.yaml") -> Outcome:
         """Run snakemake and see how it ends."""
-        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, "--cores", "2"]
         done = subprocess.run(
-            [*map(str, command), *map(str, options)],
+            self.command(*options, config=config),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+_UNFINISHED = ".unfinished"
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -22,7 +24,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent))
     try:
         temporary = workplace / path.name
         yield temporary
@@ -31,6 +33,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a folder of this name is where `atomic` puts what is being written."""
+    return name.startswith(".") and name.endswith(_UNFINISHED)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -53,6 +60,11 @@ def write_parquet(table: pl.DataFrame, path: str | Path) -> None:
     """Write `table`, atomically. The same table always gives the same bytes."""
     with atomic(path) as temporary:
         table.write_parquet(temporary, compression="zstd")
+
+
+def is_endless(path: str | Path) -> bool:
+    """Whether reading `path` might never end: it is a pipe, a socket or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def sha256_file(path: str | Path) -> str:

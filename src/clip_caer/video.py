@@ -12,6 +12,12 @@ from PIL import Image
 
 from clip_caer.errors import UserError
 
+# What is opened as a video. Of other files ffmpeg would wait for the next part of a playlist for ever, draw their text,
+# run a script, or read whatever files they name.
+_FORMATS = (
+    "apng,asf,av1,avi,dhav,dv,flv,gif,gxf,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,obu,"
+    "ogg,rm,vc1,vvc,webp_anim,wtv,yuv4mpegpipe"
+)
 _DISCARD = 0x4  # flag of a packet that an edit list hides
 _NOT_THE_VIDEO = ("No space left on device", "Disk quota exceeded", "received signal")
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
@@ -84,6 +90,7 @@ def extract_clip(
 def _open(video: str | Path) -> ffmpeg.nodes.FilterableStream:
     """The first video stream that is not a cover picture. Absolute, since ffmpeg takes a:b for a protocol."""
     options = {"threads": 1, "err_detect": "explode", "protocol_whitelist": "file"}
+    options["format_whitelist"] = _FORMATS
     return ffmpeg.input(str(Path(video).absolute()), **options)["V:0"]
 
 
@@ -110,6 +117,8 @@ def _run(output: ffmpeg.nodes.OutputStream, video: str | Path, ffmpeg_path: str)
 
 def _tell(line: str, video: str | Path) -> str:
     """A line of ffmpeg's log without its marks, and without where the video lies."""
+    if "Format not on whitelist" in line:
+        return "not a video"
     if "matches no streams" in line:
         return "no video stream"
     if "Invalid pts" in line:  # the filters began anew

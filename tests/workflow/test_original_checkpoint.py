@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from experiments import PROJECT, set_up
 from PIL import Image
 
 from clip_caer.crops import context_view
 from clip_caer.original import load_checkpoint
 from clips import RaerClip, write_raer
+from experiments import PROJECT, set_up
 from original_checkpoints import random_state, save
 
 TEXTS = ["a calm face", "a bright smile", "knitted brows", "heavy eyelids", "a glance at the phone"]

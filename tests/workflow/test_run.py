@@ -4,11 +4,11 @@ import json
 
 import polars as pl
 import pytest
-from experiments import CUT, SHEET, SPOILED, Experiment
 from PIL import Image
 
 from clip_caer.features import read_features
 from clip_caer.records import read_records
+from experiments import CUT, SHEET, SPOILED, Experiment
 
 SPLITS = ["official", "subject_kfold-1", "subject_kfold-2"]
 ABLATIONS = ["face", "fused"]

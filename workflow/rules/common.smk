@@ -15,7 +15,9 @@ sys.path.insert(0, str(HOME / "src"))
 inherited = dict(os.environ).get("PYTHONPATH", "")
 # Jobs may run in conda environments of their own, where clip_caer is not installed.
 os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
+os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
+from clip_caer.config_file import read_places
 from clip_caer.configuration import ablation_settings, complete
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
@@ -23,10 +25,12 @@ from clip_caer.errors import UserError, reject
 from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
+from clip_caer.interruptions import claim
 from clip_caer.splits import protocol_of, split_names
 
 try:
-    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml"))
+    places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}
+    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml", places))
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -241,6 +245,7 @@ def check_local_files():
 
 try:
     check_local_files()
+    DATASET_STATE = "" if DEMO else dataset_state(DATASET)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -250,6 +255,14 @@ def ablation_key(protocol, ablation):
     runs = [SimpleNamespace(ablation=ablation, split=split) for split in SPLITS]
     parts = [run_fingerprint(run) for run in runs if protocol_of(run.split) == protocol]
     return f"ablation/{ablation}/{protocol}@{fingerprint(parts, SEEDS)}"
+
+
+def claim_results():
+    """Before the first job: no other run may be at work in the same results."""
+    try:
+        claim(RESULTS)
+    except UserError as error:
+        raise WorkflowError(str(error))
 
 
 # ---- tracking ----

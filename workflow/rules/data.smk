@@ -40,7 +40,7 @@ checkpoint index:
     threads: workflow.cores
     params:
         dataset=DATASET,
-        state="" if DEMO else dataset_state(DATASET),
+        state=DATASET_STATE,
         ffmpeg=config["frames"]["ffmpeg"],
         fingerprint=SOURCE,
         code=CODE["index"],

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clip_caer.errors import UserError
+from clip_caer.interruptions import end_with
 from clip_caer.records import Record, recording
 
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
     """Print into the rule's log; end with a UserError's own words, in the log and on the terminal."""
+    end_with(int(os.environ["SNAKEMAKE_PROCESS"]))
     terminal = os.dup(2)
     with open(snakemake.log[0], "w") as log:
         os.dup2(log.fileno(), 1)

@@ -1,0 +1,57 @@
+"""What a killed run leaves behind: nothing to unlock, no process, no half-written file."""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from clip_caer.errors import UserError
+from clip_caer.files import is_unfinished
+
+_PR_SET_PDEATHSIG = 1
+_claimed = []  # open files: each holds its lock as long as this process lives
+
+
+def claim(results: str | Path) -> None:
+    """Keep every other run out of a folder of results until this process ends, and clear what killed ones left there.
+
+    The kernel holds the lock and drops it with the process, however that ends; so there is never anything to unlock.
+    Raises UserError that names the run that is at work there.
+    """
+    results = Path(results)
+    results.mkdir(parents=True, exist_ok=True)
+    lock = open(results / "run.lock", "a+", encoding="utf-8")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise UserError(
+            f"Another run is at work in {results.absolute()}: {lock.read().strip()}. "
+            "Wait for its end, stop it, or give this one a folder of its own (results: FOLDER)."
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {os.uname().nodename}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
+    lock.flush()
+    _claimed.append(lock)
+    for folder, below, _ in os.walk(results):
+        for name in filter(is_unfinished, list(below)):
+            shutil.rmtree(Path(folder, name), ignore_errors=True)
+            below.remove(name)
+
+
+def end_with(process: int) -> None:
+    """Let the kernel kill this process as soon as its parent `process` dies; end now if that is dead already.
+
+    A job that lives on alone would write where the next run works.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        sys.exit("The run that started this job is gone.")
