@@ -19,7 +19,7 @@ from clip_caer.video import Damaged, extract_clip, find_ffmpeg
 __all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
 
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
-_EXTRACTED = {
+EXTRACTED = {
     "clip_id": pl.String,
     "status": pl.String,
     "message": pl.String,
@@ -75,13 +75,19 @@ def clip_files(
 
 
 def extract_shard(
-    shard: pl.DataFrame, dataset_folder: str | Path, target: str | Path, count: int | None, ffmpeg_path: str
+    shard: pl.DataFrame,
+    dataset_folder: str | Path,
+    target: str | Path,
+    count: int | None,
+    ffmpeg_path: str,
+    fingerprint: str = "",
 ) -> pl.DataFrame:
     """Write the frames of a shard's videos to `target`/{clip_id}/{number}.jpg, and a table of its clips.
 
     shard: a table of index/shards. count: frames a clip; None for all. A clip of pictures stays where it is and is only
     listed. A damaged clip is listed with a message and has no frames here.
-    The table, also in `target`/clips.parquet: clip_id, status, message, n_frames (of the whole clip), width, height.
+    The table, also in `target`/clips.parquet under that fingerprint: clip_id, status, message, n_frames (of the whole
+    clip), width, height.
     """
     with atomic(target) as folder:
         folder.mkdir()
@@ -90,8 +96,8 @@ def extract_shard(
             _extract(clip, Path(dataset_folder), folder, count, ffmpeg_path)
             for clip in tqdm(clips, desc="frames", unit="clip")
         ]
-        table = pl.DataFrame(rows, schema=_EXTRACTED, orient="row")
-        write_parquet(table, folder / "clips.parquet")
+        table = pl.DataFrame(rows, schema=EXTRACTED, orient="row")
+        write_parquet(table, folder / "clips.parquet", fingerprint=fingerprint)
     return table
 
 

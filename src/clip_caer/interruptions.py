@@ -9,7 +9,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, refused
 from clip_caer.files import is_unfinished
 
 _PR_SET_PDEATHSIG = 1
@@ -20,11 +20,14 @@ def claim(results: str | Path) -> None:
     """Keep every other run out of a folder of results until this process ends, and clear what killed ones left there.
 
     The kernel holds the lock and drops it with the process, however that ends; so there is never anything to unlock.
-    Raises UserError that names the run that is at work there.
+    Raises UserError that names the run that is at work there, or if nothing can be written there.
     """
     results = Path(results)
-    results.mkdir(parents=True, exist_ok=True)
-    lock = open(results / "run.lock", "a+", encoding="utf-8")  # noqa: SIM115
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        lock = open(results / "run.lock", "a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise refused(error, results) or error from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -4,13 +4,13 @@ from math import isnan
 from pathlib import Path
 
 import polars as pl
-from safetensors.torch import load_file
 
 from clip_caer.encoder import find_device
 from clip_caer.evaluation import confusion_of, prediction_table, scores
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.figures import confusion_figure, save
-from clip_caer.files import sha256_file, write_json, write_parquet
+from clip_caer.files import read_parquet, sha256_file, write_json, write_parquet
+from clip_caer.store import read_tensors
 from clip_caer.summary import stamped
 from clip_caer.training import predict
 from job import job, recorded
@@ -21,8 +21,8 @@ classes = settings["classes"]
 with job(snakemake):
     kind, device = settings["store"], find_device(params.device)
     stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores)
-    split = pl.read_parquet(snakemake.input.split)
-    rows = clips_of_roles(pl.read_parquet(snakemake.input.clips), split, ["val", "test"])
+    split = read_parquet(snakemake.input.split)
+    rows = clips_of_roles(read_parquet(snakemake.input.clips), split, ["val", "test"])
     clips = with_stores(rows, stores, classes, kind)
     digest = sha256_file(snakemake.input.split)[:10]
     datasets = [{"name": wildcards.split, "digest": digest, "role": "test"}]
@@ -31,7 +31,8 @@ with job(snakemake):
         run_key = f"evaluate/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
         path = output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
-            model = load_learned(build(), load_file(snakemake.input.weights[number]))
+            header = {**wildcards, "seed": seed, "fingerprint": params.fingerprint}
+            model = load_learned(build(), read_tensors(snakemake.input.weights[number], **header))
             logits = predict(model, clips, settings["train"])
             predictions = prediction_table(rows, logits.numpy(), classes)
             confusion = confusion_of(predictions.filter(pl.col("role") == "test"), classes)

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, refused
 from clip_caer.interruptions import end_with
 from clip_caer.records import Record, recording
 
@@ -21,9 +21,13 @@ def job(snakemake) -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except UserError as error:
-            os.write(terminal, f"\n{snakemake.rule}: {error}\n\n".encode())
-            print(error, file=sys.stderr)
+        except (UserError, OSError) as error:
+            told = error if isinstance(error, UserError) else refused(error, snakemake.log[0])
+            if told is None:
+                raise
+            os.write(terminal, f"\n{snakemake.rule}: {told}\n\n".encode(errors="backslashreplace"))
+            with suppress(OSError):  # the log may lie on the disk that is full
+                print(told, file=sys.stderr, flush=True)
             sys.exit(1)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from clip_caer.figures import comparison_figure, confusion_figure, save
-from clip_caer.files import read_json, write_parquet, write_text
+from clip_caer.files import read_json, read_parquet, write_parquet, write_text
 from clip_caer.fingerprints import fingerprint
 from clip_caer.splits import protocol_of
 from clip_caer.statistics import student_confusions
@@ -22,7 +22,7 @@ def pooled_predictions() -> dict[tuple[str, str], pl.DataFrame]:
     for ablation in params.ablations:
         for split in params.splits:
             for seed in params.seeds:
-                table = pl.read_parquet(next(paths)).filter(pl.col("role") == "test").with_columns(seed=pl.lit(seed))
+                table = read_parquet(next(paths)).filter(pl.col("role") == "test").with_columns(seed=pl.lit(seed))
                 pooled[protocol_of(split), ablation].append(table)
     return {coordinates: pl.concat(tables) for coordinates, tables in pooled.items()}
 
