@@ -8,6 +8,7 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from clip_caer.errors import UserError, refused
 from clip_caer.files import is_unfinished
@@ -26,26 +27,32 @@ def claim(results: str | Path) -> None:
     try:
         results.mkdir(parents=True, exist_ok=True)
         lock = open(results / "run.lock", "a+", encoding="utf-8")  # noqa: SIM115
+        if not _locked(lock):
+            lock.seek(0)
+            raise UserError(
+                f"Another run is at work in {results.absolute()}: {lock.read().strip()}. "
+                "Wait for its end, stop it, or give this one a folder of its own (results: FOLDER)."
+            )
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
+        lock.flush()
     except OSError as error:
         raise refused(error, results) or error from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise UserError(
-            f"Another run is at work in {results.absolute()}: {lock.read().strip()}. "
-            "Wait for its end, stop it, or give this one a folder of its own (results: FOLDER)."
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {os.uname().nodename}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
-    lock.flush()
     _claimed.append(lock)
     for folder, below, _ in os.walk(results):
         for name in filter(is_unfinished, list(below)):
             shutil.rmtree(Path(folder, name), ignore_errors=True)
             below.remove(name)
+
+
+def _locked(file: IO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def end_with(process: int) -> None:

@@ -19,7 +19,8 @@ _FORMATS = (
     "ogg,rm,vc1,vvc,webp_anim,wtv,yuv4mpegpipe"
 )
 _DISCARD = 0x4  # flag of a packet that an edit list hides
-_NOT_THE_VIDEO = ("No space left on device", "Disk quota exceeded", "received signal")
+_FULL = ("No space left on device", "Disk quota exceeded")
+_NOT_THE_VIDEO = (*_FULL, "received signal")
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
 _CUT_SHORT = re.compile(r"File ended prematurely|partial file")  # errors that ffmpeg forgives, even with -xerror
 
@@ -106,8 +107,10 @@ def _run(output: ffmpeg.nodes.OutputStream, video: str | Path, ffmpeg_path: str)
     stdout, log = (stream.decode(errors="replace") for stream in process.communicate())
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
     if process.returncode in _KILLED or (process.returncode and any(trouble in log for trouble in _NOT_THE_VIDEO)):
-        reason = errors[-1] if errors else f"it was killed (signal {-process.returncode})"
-        raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. Mend that and run again.")
+        full = next((trouble for trouble in _FULL if trouble in log), None)
+        reason = full or (_tell(errors[-1], video) if errors else f"it was killed (signal {-process.returncode})")
+        cure = f"Make room in {Path(output.node.kwargs['filename']).parent}" if full else "Mend that"
+        raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. {cure}, and start again.")
     if process.returncode:
         raise Damaged(_tell(errors[0] if errors else f"ffmpeg ended with {process.returncode}", video))
     for line in filter(_CUT_SHORT.search, errors):

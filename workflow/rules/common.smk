@@ -27,12 +27,19 @@ from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.interruptions import claim
 from clip_caer.splits import protocol_of, split_names
+from clip_caer.tracking_address import without_secrets
 
 try:
     places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}
     config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml", places))
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+# The address of an MLflow server may hold a password. Jobs find it in their environment; nothing keeps it.
+if config["tracking"]["uri"]:
+    os.environ |= {"CLIP_CAER_TRACKING_URI": os.path.expandvars(config["tracking"]["uri"])}
+    config["tracking"]["uri"] = without_secrets(config["tracking"]["uri"])
 
 
 class Store(NamedTuple):
@@ -291,6 +298,6 @@ def publish_failures():
     from clip_caer.tracking import publish
 
     try:
-        publish(Path(RESULTS), config["experiment"], config["tracking"]["uri"])
+        publish(Path(RESULTS), config["experiment"], dict(os.environ).get("CLIP_CAER_TRACKING_URI"))
     except UserError as error:
         print(error, file=sys.stderr)

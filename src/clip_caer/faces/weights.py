@@ -10,7 +10,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, refused
 from clip_caer.files import atomic, refusal, sha256_file
 
 WEIGHTS = {"mobile0.25": "mobile0.25.onnx", "resnet50": "resnet50.zip"}  # detector: the file that is fetched
@@ -40,7 +40,7 @@ def fetch_weights(detector: str, path: Path) -> None:
             fetch(temporary)
             _expect_released(detector, temporary)
         except (OSError, subprocess.SubprocessError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(
+            raise refused(error, path) or UserError(
                 f"The weights of the face detector {detector!r} cannot be fetched: {error}\n"
                 "Start again when the network is back, or give a local file: faces.weights: PATH."
             ) from error
