@@ -28,6 +28,7 @@ $(BIN)/.installed: pyproject.toml envs/constraints.txt
 demo: setup ## run the whole experiment and print the comparison (CONFIG=file.yaml for another than the demo)
 	$(SNAKEMAKE)
 	@cat "$(RESULTS)/summary/comparison.md"
+	@echo 'The report: $(RESULTS)/summary/report.html. All runs in MLflow: make ui'
 
 test: setup ## run the tests (ARGS="-k faces" for some of them)
 	$(BIN)/pytest $(ARGS)

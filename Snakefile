@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/summary/comparison.md",
+        f"{RESULTS}/summary/report.html",
         f"{RESULTS}/mlflow.db" if not config["tracking"]["uri"] else [],
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
 

@@ -69,6 +69,8 @@ def finished(tmp_path_factory, model, weights) -> Experiment:
         },
         protocols={"official": {}, "subject_kfold": {"folds": 2}},
         ablations={"face": {"views": ["face"]}, "fused": {"views": ["face", "context"]}},
+        controls=["majority", "student_id", "setting_id", "zero_shot", "linear_probe", "shuffled_labels"],
+        comparators=["coop", "dfer_clip", "caer_net"],
     )
     experiment.run()
     return experiment

@@ -26,7 +26,8 @@ SMALL = {  # a model and a training that take no time
     "temporal": {"heads": 2, "head_width": 16, "mlp_width": 64},
     "train": {"segments": 4, "epochs": 2},
     "seeds": [1],
-    "statistics": {"bootstrap": 100},
+    "controls": [],
+    "statistics": {"bootstrap": 100, "permutations": 100},
 }
 
 CUT, SPOILED = "room 2/cut", "room 2/spoiled"  # two damaged clips

@@ -24,6 +24,7 @@ class Clips(Protocol):
     """
 
     labels: torch.Tensor  # int64 [clips]
+    soft_labels: torch.Tensor | None  # float32 [clips, K]: shares of the votes, or one-hot; None without any votes
 
     def draw(self, clips: torch.Tensor, settings: Mapping, generator: torch.Generator) -> Inputs:
         """Random frames and augmentation, for training. Every draw comes from `generator`."""
@@ -38,6 +39,7 @@ class FeatureClips:
 
     views: Mapping[str, FeatureTable]
     labels: torch.Tensor
+    soft_labels: torch.Tensor | None = None
 
     def draw(self, clips: torch.Tensor, settings: Mapping, generator: torch.Generator) -> Inputs:
         frames = draw_frames(_length(self.views)[clips], settings["segments"], generator, settings["sampling"])
@@ -63,6 +65,7 @@ class CropClips:
 
     views: Mapping[str, CropTable]
     labels: torch.Tensor
+    soft_labels: torch.Tensor | None = None
 
     def draw(self, clips: torch.Tensor, settings: Mapping, generator: torch.Generator) -> Inputs:
         frames = draw_frames(_length(self.views)[clips], settings["segments"], generator, settings["sampling"])

@@ -13,6 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from clip_caer.comparators import COMPARATORS
 from clip_caer.config_file import Places
 from clip_caer.errors import UserError, reject
 
@@ -28,16 +29,44 @@ def complete(config: Mapping, schema_path: str | Path, places: Places | None = N
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     filled = _fill(copy.deepcopy(dict(config)), schema, schema)
     reject(_problems(filled, schema, places or {}), "The configuration is wrong")
-    for name in filled["ablations"]:
-        merged = filled | ablation_settings(filled, name)
-        reject(_problems(merged, schema, {}), f"The configuration is wrong: ablations.{name} with what it changes")
+    for name, model in models(filled).items():
+        merged = filled | model_settings(filled, name)
+        reject(
+            _problems(merged, schema, {}), f"The configuration is wrong: {model['kind']}s.{name} with what it changes"
+        )
     _check_dataset(filled["dataset"])
     return filled
 
 
-def ablation_settings(config: Mapping, name: str) -> dict[str, Any]:
-    """What an ablation may change, as this ablation has it."""
-    changes = {key: value for key, value in config["ablations"][name].items() if key in OVERRIDES}
+def models(config: Mapping) -> dict[str, dict[str, Any]]:
+    """Everything that is trained, by name, each with its `kind`: the ablations, the comparators, and the control
+    `shuffled_labels`, which is the ablation of the most views, trained on labels that mean nothing.
+
+    Raises UserError if a comparator or control has the name of an ablation.
+    """
+    ablations = {name: {"kind": "ablation", **ablation} for name, ablation in config["ablations"].items()}
+    learning = [ablation for ablation in ablations.values() if "checkpoint" not in ablation]
+    widest = max(learning or ablations.values(), key=lambda ablation: len(ablation["views"]))
+    others = {
+        name: {"kind": "comparator", "views": widest["views"], **COMPARATORS[name].changes}
+        for name in config["comparators"]
+    }
+    if "shuffled_labels" in config["controls"] and learning:
+        others["shuffled_labels"] = merge(widest, {"kind": "control", "train": {"labels": "shuffled"}})
+    reject(
+        [
+            f"ablations.{name}: the name is taken by a comparator or control; choose another"
+            for name in others
+            if name in ablations
+        ],
+        "The configuration is wrong",
+    )
+    return ablations | others
+
+
+def model_settings(config: Mapping, name: str) -> dict[str, Any]:
+    """What a model may change of the config, as this model has it."""
+    changes = {key: value for key, value in models(config)[name].items() if key in OVERRIDES}
     return merge({key: config[key] for key in OVERRIDES}, changes)
 
 

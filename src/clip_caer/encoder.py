@@ -57,10 +57,18 @@ def image_size(model: str) -> int:
     """Side in pixels of the pictures that an image tower takes. model: as in the config, or original:CHECKPOINT."""
     if model.startswith("original:"):
         return load_checkpoint(model.removeprefix("original:")).visual.image_size[0]
-    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
-    config = read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
-    size = config["vision_cfg"]["image_size"]
+    size = _model_config(model)["vision_cfg"]["image_size"]
     return size[0] if isinstance(size, list) else size
+
+
+def embedding_width(model: str) -> int:
+    """Width D of a model's features. model: as in the config. No weights are read."""
+    return _model_config(model)["embed_dim"]
+
+
+def _model_config(model: str) -> dict:
+    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
+    return read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
 
 
 def load_tokenizer(model: str):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from clip_caer.votes import vote_shares
+
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts float64 [K, K], rows true, columns predicted, from class numbers [N]."""
@@ -47,15 +49,16 @@ def scores(confusion: np.ndarray, classes: Sequence[str]) -> dict[str, np.ndarra
 
 
 def prediction_table(clips: pl.DataFrame, logits: np.ndarray, classes: Sequence[str]) -> pl.DataFrame:
-    """One row a clip: clip_id, subject, setting, role, label, predicted, probability (list over the classes).
+    """One row a clip: clip_id, subject, setting, role, label, predicted, and over the classes: probability, votes.
 
-    clips: rows of the index with their role; logits float [clips, K] in the same order.
+    clips: rows of the index with their role; logits float [clips, K] in the same order. votes: as shares, or null.
     """
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probability = shifted / shifted.sum(axis=1, keepdims=True)
     return clips.select("clip_id", "subject", "setting", "role", "label").with_columns(
         pl.Series("predicted", [classes[k] for k in logits.argmax(axis=1)], dtype=pl.String),
         pl.Series("probability", probability.tolist(), dtype=pl.List(pl.Float64)),
+        vote_shares(clips),
     )
 
 

@@ -5,16 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 import torch
+from torch import nn
 
 from clip_caer.clips import Clips, CropClips, FeatureClips
+from clip_caer.comparators import COMPARATORS
 from clip_caer.crop_store import CropTable
-from clip_caer.encoder import load_clip, load_tokenizer
+from clip_caer.encoder import embedding_width, load_clip, load_tokenizer
 from clip_caer.errors import UserError
 from clip_caer.features import FeatureTable, read_features
 from clip_caer.finetuning import EndToEnd, unfreeze
 from clip_caer.model import ClipCaer, learned
 from clip_caer.original import load_checkpoint
-from clip_caer.prompts import PromptLearner, class_texts
+from clip_caer.prompts import PromptLearner
+from clip_caer.texts import class_texts
+from clip_caer.votes import vote_shares
 
 STORES = {"features": (read_features, FeatureClips), "crops": (CropTable, CropClips)}
 
@@ -47,24 +51,38 @@ def with_stores(
                 why = "is of other data than the index lists" if clip_id in cached else "is missing"
                 raise UserError(f"the {view} view of clip {clip_id!r} {why}. Delete the cache and start again.")
     number = {name: k for k, name in enumerate(classes)}
+    labels = torch.tensor([number[label] for label in clips["label"]], dtype=torch.long)
+    views = {view: table.select(clips["clip_id"].to_list()) for view, table in stores.items()}
     _, clips_of_regime = STORES[kind]
-    return clips_of_regime(
-        {view: table.select(clips["clip_id"].to_list()) for view, table in stores.items()},
-        torch.tensor([number[label] for label in clips["label"]], dtype=torch.long),
-    )
+    return clips_of_regime(views, labels, _soft_labels(clips, labels, len(classes)))
 
 
-def model_builder(
-    clip: Mapping, settings: Mapping, text_file: str | None, device: str
-) -> Callable[[], ClipCaer | EndToEnd]:
-    """A function that builds the untrained model of an ablation; CLIP is loaded once, here.
+def _soft_labels(clips: pl.DataFrame, labels: torch.Tensor, classes: int) -> torch.Tensor | None:
+    """The shares of the votes, float32 [clips, K], one-hot where a clip has none; None if no clip has any."""
+    shares = vote_shares(clips)
+    voted = shares.is_not_null()
+    if not voted.any():
+        return None
+    soft = torch.nn.functional.one_hot(labels, classes).float()
+    soft[torch.from_numpy(voted.to_numpy())] = torch.tensor(shares.drop_nulls().to_list())
+    return soft
 
-    A checkpoint of the original stands for the whole model, and has nothing that learns.
-    clip: the section encoder. settings: the ablation's views, classes, text, prompts, temporal, fusion, adapter, train.
+
+def model_builder(clip: Mapping, settings: Mapping, text_file: str | None, device: str) -> Callable[[], nn.Module]:
+    """A function that builds the untrained model of an ablation or comparator; CLIP is loaded once, here.
+
+    A checkpoint of the original stands for the whole model, and has nothing that learns. A comparator with a network of
+    its own has no use for CLIP's weights.
+    clip: the section encoder. settings: the model's views, classes, text, prompts, temporal, fusion, adapter, train;
+    `model`: a comparator's name; clip_caer, or absent, for an ablation.
     """
     if settings["checkpoint"]:
         original = original_builder(settings["checkpoint"], settings["classes"])
         return lambda: original().to(device)
+    comparator = COMPARATORS.get(settings.get("model"))
+    if comparator and comparator.build:
+        width = embedding_width(clip["model"])
+        return lambda: comparator.build(width, settings).to(device)
     texts = class_texts(settings["classes"], settings["text"]["kind"], text_file)
     model, tokenizer = load_clip(clip["model"], clip["pretrained"]), load_tokenizer(clip["model"])
     visual, model.visual = model.visual, None  # each build has an image tower of its own, if any

@@ -154,6 +154,12 @@ class ClipCaer(nn.Module):
 
 
 def learned(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Every tensor that training changes, by name: what a run has to keep. A frozen CLIP is not in it."""
+    """Every tensor that training changes, by name: what a run has to keep. A frozen CLIP is not in it.
+
+    The statistics of a network over video (3D batch norms) are; an image encoder's stand still (see `EndToEnd`).
+    """
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm3d):
+            names |= {f"{path}.{name}" for name, _ in module.named_buffers()}
     return {name: tensor.detach() for name, tensor in model.state_dict().items() if name in names}

@@ -17,7 +17,7 @@ from clip_caer.clips import Clips
 from clip_caer.errors import UserError
 from clip_caer.evaluation import confusion_matrix, uar, war
 from clip_caer.fingerprints import fingerprint
-from clip_caer.losses import make_loss
+from clip_caer.losses import make_loss, training_targets
 from clip_caer.model import learned
 from clip_caer.store import open_tensors, save_tensors
 
@@ -63,14 +63,15 @@ def train(
     model = build()
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, settings)
-    loss_of = make_loss(train_clips.labels, classes, settings["loss"]).to(device)
-    batches = math.ceil(len(train_clips.labels) / settings["batch"])
-    identity = fingerprint(run, settings, seed, train_clips.labels.tolist(), val_clips.labels.tolist())
+    targets = training_targets(train_clips, settings["loss"]["target"])
+    loss_of = make_loss(targets, classes, settings["loss"]).to(device)
+    batches = math.ceil(len(targets) / settings["batch"])
+    identity = fingerprint(run, settings, seed, targets.tolist(), val_clips.labels.tolist())
     trained = _restore(keep, identity, model, optimizer) if keep and keep.exists() else Trained()
     for epoch in range(len(trained.history) + 1, settings["epochs"] + 1):
         model.train()
         total = 0.0
-        order = torch.randperm(len(train_clips.labels), generator=_generator(seed, epoch, 0))
+        order = torch.randperm(len(targets), generator=_generator(seed, epoch, 0))
         for number, clips in enumerate(order.split(settings["batch"]), start=1):
             step = (epoch - 1) * batches + number - 1
             factor = schedule(settings["schedule"], step / (batches * settings["epochs"]))
@@ -78,7 +79,7 @@ def train(
                 group["lr"] = factor * settings["lr"][group["name"]]
             torch.manual_seed(_seed(seed, epoch, number))  # for dropout
             inputs = train_clips.draw(clips, settings, _generator(seed, epoch, number))
-            loss = _step(model, optimizer, loss_of, inputs, train_clips.labels[clips], settings, device)
+            loss = _step(model, optimizer, loss_of, inputs, targets[clips], settings, device)
             if not math.isfinite(loss):
                 raise UserError(
                     f"training stopped: the loss is {loss} in epoch {epoch} (seed {seed}). "
@@ -100,15 +101,15 @@ def train(
     return trained
 
 
-def _step(model, optimizer, loss_of, inputs, labels, settings, device) -> float:
+def _step(model, optimizer, loss_of, inputs, targets, settings, device) -> float:
     """One step of the optimiser, its gradient gathered over parts of the batch; the mean loss."""
     optimizer.zero_grad()
     total = 0.0
-    for part in torch.arange(len(labels)).tensor_split(min(settings["accumulate"], len(labels))):
+    for part in torch.arange(len(targets)).tensor_split(min(settings["accumulate"], len(targets))):
         shown, found = ({view: x[part].to(device) for view, x in tensors.items()} for tensors in inputs)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = model(shown, found)
-        loss = loss_of(logits.float(), labels[part].to(device)) * (len(part) / len(labels))
+        loss = loss_of(logits.float(), targets[part].to(device)) * (len(part) / len(targets))
         loss.backward()
         total += loss.item()
     if math.isfinite(total):

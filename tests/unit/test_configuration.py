@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clip_caer.configuration import ablation_settings, complete, merge
+from clip_caer.configuration import complete, merge, model_settings
 from clip_caer.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_an_ablation_changes_only_what_it_names():
         SMALL | {"ablations": {"a": {"views": ["face"], "train": {"lr": {"prompts": 0.5}}, "prompts": {"n_ctx": 0}}}},
         SCHEMA,
     )
-    settings = ablation_settings(config, "a")
+    settings = model_settings(config, "a")
     assert settings["train"]["lr"] == config["train"]["lr"] | {"prompts": 0.5}
     assert settings["prompts"]["n_ctx"] == 0
     assert config["prompts"]["n_ctx"] == 8

@@ -85,6 +85,12 @@ def test_votes_are_counts_by_label_and_are_added_up_for_coarse_labels(tmp_path):
     assert read_dataset(config(sheet, labels="coarse")).clips["votes"].to_list() == [[3, 3.5], None]
 
 
+def test_votes_that_are_all_for_labels_of_no_class_are_told(tmp_path):
+    sheet = write_sheet(tmp_path, "a.mp4,fatigue,S1,9;0;0;0;0", heading="video,label,subject,votes")
+    told = complaint(sheet, labels="coarse", coarse={"tired": ["fatigue"]})
+    assert "line 2: votes '9;0;0;0;0': none is for a label of tired" in told
+
+
 # ---- the sheet ----
 
 

@@ -1,4 +1,4 @@
-"""Scores equal scikit-learn's; intervals resample students."""
+"""Scores equal scikit-learn's."""
 
 import numpy as np
 import polars as pl
@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
 from clip_caer.evaluation import confusion_matrix, prediction_table, recall, scores, uar
-from clip_caer.statistics import bootstrap_scores
 
 CLASSES = ["a", "b", "c"]
 
@@ -27,43 +26,18 @@ def test_a_class_without_clips_has_no_recall_and_does_not_count():
     assert uar(confusion) == 0.75
 
 
+def indexed_clip(votes):
+    row = {"clip_id": "x", "subject": "s", "setting": None, "role": "test", "label": "a", "votes": votes}
+    return pl.DataFrame([row], schema_overrides={"votes": pl.List(pl.Float64)})
+
+
 def test_probabilities_of_a_prediction_table_are_the_softmax():
-    clips = pl.DataFrame({"clip_id": ["x"], "subject": ["s"], "setting": [None], "role": ["test"], "label": ["a"]})
-    table = prediction_table(clips, np.array([[1.0, 3.0, 2.0]]), CLASSES)
+    table = prediction_table(indexed_clip(votes=None), np.array([[1.0, 3.0, 2.0]]), CLASSES)
     assert table["predicted"].to_list() == ["b"]
     assert table["probability"][0].to_list() == pytest.approx([0.0900, 0.6652, 0.2447], abs=1e-4)
 
 
-def predictions(hit_rate_of_student, seeds=2, each=10):
-    random = np.random.default_rng(1)
-    rows = []
-    for student, rate in enumerate(hit_rate_of_student):
-        for clip in range(each):
-            label = CLASSES[clip % 3]
-            for seed in range(seeds):
-                predicted = label if random.random() < rate else CLASSES[(clip + 1) % 3]
-                rows.append((f"{student}-{clip}", f"s{student}", label, predicted, seed))
-    return pl.DataFrame(rows, schema=["clip_id", "subject", "label", "predicted", "seed"], orient="row")
-
-
-def test_intervals_hold_the_value_and_count_what_they_are_measured_on():
-    table = bootstrap_scores(predictions([0.7] * 12), CLASSES, resamples=500, seed=0)
-    by_metric = {row["metric"]: row for row in table.iter_rows(named=True)}
-    assert all(row["low"] <= row["value"] <= row["high"] for row in by_metric.values())
-    assert (by_metric["uar"]["clips"], by_metric["uar"]["subjects"], by_metric["uar"]["seeds"]) == (120, 12, 2)
-    assert by_metric["recall/a"]["clips"] == 48
-
-
-def test_students_that_differ_make_the_interval_wider_than_clips_would():
-    def width(rates):
-        row = bootstrap_scores(predictions(rates), CLASSES, resamples=500, seed=0).filter(metric="war")
-        return (row["high"] - row["low"]).item()
-
-    assert width([1.0] * 6 + [0.2] * 6) > 1.5 * width([0.6] * 12)
-
-
-def test_the_value_is_the_mean_over_seeds():
-    table = predictions([0.5] * 5, seeds=3)
-    each = [(of.filter(pl.col("label") == pl.col("predicted")).height / of.height) for _, of in table.group_by("seed")]
-    found = bootstrap_scores(table, CLASSES, resamples=100, seed=0).filter(metric="war")["value"].item()
-    assert found == pytest.approx(np.mean(each))
+@pytest.mark.parametrize(("votes", "shares"), [([3.0, 1.0, 0.0], [0.75, 0.25, 0.0]), (None, None)])
+def test_votes_stand_in_a_prediction_table_as_shares(votes, shares):
+    table = prediction_table(indexed_clip(votes), np.zeros((1, 3)), CLASSES)
+    assert table["votes"].to_list() == [shares]

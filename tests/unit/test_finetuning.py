@@ -30,7 +30,7 @@ SETTINGS = {
     "lr": {"temporal": 1e-2, "fusion": 1e-3, "prompts": 1e-3, "encoder": 1e-3},
     "weight_decay": 1e-4,
     "schedule": "steps",
-    "loss": {"balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
+    "loss": {"target": "label", "balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
 }
 TEMPORAL = {"segments": 3, "layers": 1, "heads": 2, "head_width": 8, "mlp_width": 16, "dropout": 0.1}
 

@@ -17,7 +17,7 @@ SETTINGS = {
     "accumulate": 1,
     "sampling": "whole",
     "flip": "together",
-    "loss": {"balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
+    "loss": {"target": "label", "balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
     "optimizer": "adamw",
     "lr": {"temporal": 3e-3, "fusion": 3e-3, "prompts": 3e-3},
     "weight_decay": 0.01,

@@ -7,7 +7,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-RUNS = {"index": 1, "frames": 1, "faces": 1, "features": 2, "train": 6, "evaluate": 6, "ablation": 4, "summary": 1}
+STEPS = {"index": 1, "frames": 1, "faces": 1, "features": 2, "train": 18, "evaluate": 18, "controls": 3}
+KINDS = {"ablation": 4, "comparator": 6, "control": 12}
+RUNS = STEPS | KINDS | {"summary": 1, "page": 1}
 
 
 def runs_of(experiment) -> dict[str, Run]:
@@ -29,27 +31,25 @@ def test_every_step_is_tracked(runs):
     assert Counter(run.data.tags["step"] for run in runs.values()) == RUNS
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     for run in runs.values():
-        assert run.data.tags["step"] == "ablation" or run.data.metrics["seconds"] > 0
+        assert run.data.tags["step"] in KINDS or run.data.metrics["seconds"] > 0
 
 
-def test_ablations_can_be_compared_by_uar(finished, runs):
+def test_models_and_controls_can_be_compared_by_uar(finished, runs):
     table = finished.table("summary/comparison.parquet").filter(metric="uar")
-    expected = {(row["protocol"], row["ablation"]): row["value"] for row in table.rows(named=True)}
+    expected = {(row["protocol"], row["model"]): row["value"] for row in table.rows(named=True)}
 
-    ablations = [run for run in runs.values() if run.data.tags["step"] == "ablation"]
+    models = [run for run in runs.values() if run.data.tags["step"] in KINDS]
 
-    measured = {
-        (run.data.tags["protocol"], run.data.tags["ablation"]): run.data.metrics["test/uar"] for run in ablations
-    }
+    measured = {(run.data.tags["protocol"], run.data.tags["model"]): run.data.metrics["test/uar"] for run in models}
     assert measured == expected
 
 
-def test_runs_of_a_split_are_children_of_their_ablation(runs):
+def test_runs_of_a_split_are_children_of_their_model(runs):
     by_id = {run.info.run_id: run for run in runs.values()}
     for run in runs.values():
         if run.data.tags["step"] in ("train", "evaluate"):
             parent = by_id[run.data.tags["mlflow.parentRunId"]].data.tags
-            assert parent["step"] == "ablation" and parent["ablation"] == run.data.tags["ablation"]
+            assert parent["step"] in KINDS and parent["model"] == run.data.tags["model"]
             assert run.data.tags["split"].startswith(parent["protocol"])
 
 

@@ -92,8 +92,9 @@ def test_selection_on_test_stands_on_everything(experiment):
     experiment.configure(ablations={"fused": {"train": {"select_on": "test"}}})
     experiment.run()
     table = experiment.table("summary/comparison.parquet")
-    assert dict(table.select("ablation", "selected_on").unique().iter_rows()) == {"face": "val", "fused": "test"}
-    assert "| fused | uar |" in (experiment.results / "summary/comparison.md").read_text()
-    assert "(selected on test)" in (experiment.results / "summary/comparison.svg").read_text()
+    chosen = dict(table.select("model", "selected_on").unique().iter_rows())
+    assert (chosen["face"], chosen["fused"], chosen["majority"]) == ("val", "test", "val")
+    assert "fused, shuffled_labels was selected on test" in (experiment.results / "summary/comparison.md").read_text()
+    assert "(selected on test)" in (experiment.results / "summary/figures/comparison.svg").read_text()
     predictions = experiment.table("runs/fused/official/seed-1/predictions.parquet")
     assert set(predictions["selected_on"]) == {"test"}

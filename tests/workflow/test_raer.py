@@ -92,4 +92,4 @@ def test_the_face_view_shows_what_was_found(raer):
 def test_it_ends_in_the_comparison(raer):
     table = raer.table("summary/comparison.parquet").filter(metric="uar")
 
-    assert table.select("protocol", "ablation", "clips", "subjects").rows() == [("official", "fused", 3, 2)]
+    assert table.select("protocol", "model", "clips", "subjects").rows() == [("official", "fused", 3, 2)]

@@ -8,9 +8,9 @@ import pytest
 
 from experiments import PROJECT, Experiment
 
-AFTER_SUMMARY = {"summary", "publish"}
+AFTER_SUMMARY = {"summary", "page", "publish"}
 AFTER_TRAINING = {"evaluate"} | AFTER_SUMMARY
-AFTER_FEATURES = {"splits", "train"} | AFTER_TRAINING
+AFTER_FEATURES = {"splits", "train", "controls", "leakage"} | AFTER_TRAINING
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -46,13 +46,13 @@ def test_a_new_ablation_leaves_the_others_alone(finished):
     plan = finished.plan(ablations={"context": {"views": ["context"]}})
 
     assert plan.rules == {"train"} | AFTER_TRAINING
-    assert plan.values("train", "ablation") == plan.values("evaluate", "ablation") == {"context"}
+    assert plan.values("train", "model") == plan.values("evaluate", "model") == {"context"}
 
 
 def test_a_setting_of_one_ablation_leaves_the_others_alone(finished):
     plan = finished.plan(ablations={"face": {"train": {"epochs": 3}}})
 
-    assert plan.values("train", "ablation") == plan.values("evaluate", "ablation") == {"face"}
+    assert plan.values("train", "model") == plan.values("evaluate", "model") == {"face"}
 
 
 def test_a_setting_of_a_view_leaves_models_without_it_alone(experiment):

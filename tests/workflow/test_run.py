@@ -1,6 +1,7 @@
 """A whole run: what it writes, and what it does with damaged clips."""
 
 import json
+from itertools import product
 
 import polars as pl
 import pytest
@@ -11,8 +12,10 @@ from clip_caer.records import read_records
 from experiments import CUT, SHEET, SPOILED, Experiment
 
 SPLITS = ["official", "subject_kfold-1", "subject_kfold-2"]
-ABLATIONS = ["face", "fused"]
-RUNS = [f"runs/{ablation}/{split}/seed-1" for ablation in ABLATIONS for split in SPLITS]
+PROTOCOLS = ["official", "subject_kfold"]
+MODELS = ["face", "fused", "coop", "dfer_clip", "caer_net", "shuffled_labels"]  # all that is trained
+CONTROLS = ["majority", "student_id", "setting_id", "zero_shot", "linear_probe"]
+RUNS = [f"runs/{model}/{split}/seed-1" for model in MODELS for split in SPLITS]
 BOX = ["x0", "y0", "x1", "y1"]
 
 
@@ -115,23 +118,27 @@ def test_every_run_leaves_weights_curves_predictions_and_scores(finished, run):
 def test_the_comparison_has_every_score_of_every_ablation_and_protocol(finished):
     table = finished.table("summary/comparison.parquet")
 
-    assert table.columns == ["protocol", "ablation", "metric", "value", "low", "high", "clips", "subjects", "seeds"]
-    assert set(table.select("protocol", "ablation").rows()) == {
-        (protocol, ablation) for protocol in ("official", "subject_kfold") for ablation in ABLATIONS
-    }
+    assert set(table.select("protocol", "model").rows()) == set(product(PROTOCOLS, MODELS + CONTROLS))
     assert set(table["metric"]) == {"uar", "war", "macro_f1", "recall/calm", "recall/keen"}
     assert table.select(((pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high"))).all()).item()
     pooled = table.filter(protocol="subject_kfold", metric="uar")
     assert set(pooled.select("clips", "subjects", "seeds").rows()) == {(14, 6, 1)}
     markdown = (finished.results / "summary/comparison.md").read_text()
-    assert len(markdown.splitlines()) == len(table) + 2
+    for protocol, model in product(PROTOCOLS, MODELS + CONTROLS):
+        section = markdown[markdown.index(f"## {protocol}") :]
+        assert f"| {model} " in section
 
 
 def test_figures_are_pictures(finished):
-    figures = sorted(path for folder in ("summary", "runs") for path in (finished.results / folder).rglob("*.png"))
-
-    assert len(figures) == 1 + 4 + len(RUNS)
+    figures = sorted((finished.results / "summary/figures").glob("*.png"))
+    names = {"comparison", "pairs", "students", "training"}
+    names |= {f"{kind}-{protocol}" for kind in ("confusion", "reliability", "strata") for protocol in PROTOCOLS}
+    assert {figure.stem for figure in figures} == names
     for figure in figures:
+        for suffix in (".svg", ".pdf"):
+            assert figure.with_suffix(suffix).stat().st_size > 1000
+
+    for figure in [*figures, *(finished.results / "runs").rglob("confusion.png")]:
         with Image.open(figure) as picture:
             picture.verify()
             assert min(picture.size) > 200
@@ -140,9 +147,10 @@ def test_figures_are_pictures(finished):
 def test_every_artifact_has_its_record(finished):
     records = {path.relative_to(finished.results).as_posix() for path in finished.results.rglob("*.run.json")}
 
-    expected = {"index/index", "summary/summary"}
+    expected = {"index/index", "summary/summary", "summary/page"}
+    expected |= {f"controls/{split}/controls" for split in SPLITS}
     expected |= {f"{run}/{step}" for run in RUNS for step in ("train", "evaluate")}
-    expected |= {f"summary/ablations/{p}-{a}" for p in ("official", "subject_kfold") for a in ABLATIONS}
+    expected |= {f"summary/models/{protocol}-{model}" for protocol, model in product(PROTOCOLS, MODELS + CONTROLS)}
     for shard in range(2):
         for step in ("faces", "frames"):
             (folder,) = (finished.results / step).iterdir()
@@ -152,7 +160,9 @@ def test_every_artifact_has_its_record(finished):
     assert records == {f"{name}.run.json" for name in expected}
     for record in read_records(finished.results):
         assert record.status == "FINISHED" and record.ended >= record.started > 0
-        assert record.step == "ablation" or record.metrics["seconds"] > 0, "its benchmark is part of it"
+        assert record.step in ("ablation", "comparator", "control") or record.metrics["seconds"] > 0, (
+            "its benchmark is part of it"
+        )
 
 
 def test_training_again_gives_the_same_numbers(experiment):

@@ -18,7 +18,7 @@ os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
 os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
 from clip_caer.config_file import read_places
-from clip_caer.configuration import ablation_settings, complete
+from clip_caer.configuration import complete, model_settings, models
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
 from clip_caer.errors import UserError, reject
@@ -27,11 +27,13 @@ from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.interruptions import claim
 from clip_caer.splits import protocol_of, split_names
+from clip_caer.texts import class_texts
 from clip_caer.tracking_address import without_secrets
 
 try:
     places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}
     config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml", places))
+    SPLITS = split_names(config["protocols"])
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -55,8 +57,10 @@ class Store(NamedTuple):
 
 RESULTS = config["results"]
 SHARDS = range(config["dataset"]["shards"])
-SPLITS = split_names(config["protocols"])
-ABLATIONS = list(config["ablations"])
+PROTOCOLS = list(config["protocols"])
+MODELS = models(config)  # all that is trained: ablations, comparators, the control on shuffled labels
+SETTINGS = {model: model_settings(config, model) for model in MODELS}
+CONTROLS = [control for control in config["controls"] if control not in MODELS and control != "shuffled_labels"]
 SEEDS = config["seeds"]
 STAGES = ["data", "features", "experiment", "summary"]
 DEMO = config["dataset"]["reader"] == "demo"
@@ -66,7 +70,7 @@ HAS_VIDEOS = config["dataset"]["reader"] != "raer"
 wildcard_constraints:
     shard=r"\d+",
     view="face|context",
-    ablation="|".join(map(re.escape, ABLATIONS)),
+    model="|".join(map(re.escape, MODELS)),
     split="|".join(map(re.escape, SPLITS)),
 
 
@@ -78,10 +82,12 @@ def locate(path):
     return str(HOME / path)
 
 
-def clip_model(model):
-    """The encoder's model name, with the folder of local-dir:FOLDER located."""
-    scheme, colon, folder = model.rpartition("local-dir:")
-    return f"{colon}{locate(folder)}" if colon else model
+def located(encoder):
+    """A section encoder with its files located; without the batch, which changes no feature."""
+    scheme, colon, folder = encoder["model"].rpartition("local-dir:")
+    model = f"{colon}{locate(folder)}" if colon else encoder["model"]
+    located = {"model": model, "pretrained": locate(encoder["pretrained"])}
+    return {key: value for key, value in encoder.items() if key != "batch"} | located
 
 
 # ---- what things depend on ----
@@ -100,6 +106,7 @@ def content(path):
 
 
 DATASET = config["dataset"] | {"path": f"{RESULTS}/demo/clips.csv" if DEMO else locate(config["dataset"]["path"])}
+CLASSES = class_names(DATASET)
 DATASET_FOLDER = Path(DATASET["path"]).parent if HAS_VIDEOS else DATASET["path"]
 FRAME_COUNT = None if config["frames"]["count"] == "all" else config["frames"]["count"]
 DETECTOR = config["faces"]["detector"]
@@ -109,49 +116,45 @@ FP = {"frames": fingerprint(SOURCE, config["frames"]["count"], CODE["frames"])}
 FP["faces"] = fingerprint(FP["frames"], config["faces"], content(locate(config["faces"]["weights"])), CODE["faces"])
 
 
-def encoder_of(ablation):
-    """The section encoder of an ablation, with its files located; without the batch, which changes no feature."""
-    encoder = {key: value for key, value in ablation_settings(config, ablation)["encoder"].items() if key != "batch"}
-    if checkpoint_of(ablation):
-        return encoder | {"model": f"original:{checkpoint_of(ablation)}"}
-    return encoder | {"model": clip_model(encoder["model"]), "pretrained": locate(encoder["pretrained"])}
+def checkpoint_of(model):
+    return locate(MODELS[model].get("checkpoint"))
 
 
-def checkpoint_of(ablation):
-    return locate(config["ablations"][ablation].get("checkpoint"))
+def encoder_of(model):
+    """The section encoder of a model; a checkpoint of the original brings its own."""
+    original = {"model": f"original:{checkpoint_of(model)}"} if checkpoint_of(model) else {}
+    return located(SETTINGS[model]["encoder"]) | original
 
 
-def learns_from_crops(ablation):
-    regime = ablation_settings(config, ablation)["train"]["regime"]
-    return regime == "finetuned" or checkpoint_of(ablation) is not None
+def selected_on(model):
+    """The role on which a model's epoch was chosen; it stands on every result that is not of `val`."""
+    return "unknown" if checkpoint_of(model) else SETTINGS[model]["train"]["select_on"]
 
 
-def selected_on(ablation):
-    """The role on which an ablation's epoch was chosen; it stands on every result that is not of `val`."""
-    chosen = ablation_settings(config, ablation)["train"]["select_on"]
-    return "unknown" if checkpoint_of(ablation) else chosen
-
-
-def clip_weights(ablation):
-    encoder = encoder_of(ablation)
+def clip_weights(encoder):
     return [content(encoder["model"]), content(encoder["pretrained"])]
 
 
-def store_of(ablation, view):
-    """What an ablation learns from in a view: a cache of features, or of crops if its image encoder learns too."""
-    encoder, upstream = encoder_of(ablation), [FP["faces"], config["views"][view], config["frames"]["order"]]
-    if learns_from_crops(ablation):
-        return Store(fingerprint(upstream, content(encoder["model"]), CODE["crops"]), "crops", view, encoder)
+def feature_store(encoder, view):
     arithmetic = [encoder["precision"], encoder["normalise"]]
-    return Store(fingerprint(upstream, arithmetic, clip_weights(ablation), CODE["features"]), "features", view, encoder)
+    fp = fingerprint(CROPPING[view], arithmetic, clip_weights(encoder), CODE["features"])
+    return Store(fp, "features", view, encoder)
 
 
-STORES = {
-    (ablation, view): store_of(ablation, view)
-    for ablation in ABLATIONS
-    for view in config["ablations"][ablation]["views"]
-}
-STORE = {store.fp: store for store in STORES.values()}
+def store_of(model, view):
+    """What a model learns from in a view: a cache of features, or of crops if its image encoder learns too."""
+    encoder = encoder_of(model)
+    if SETTINGS[model]["train"]["regime"] == "frozen" and not checkpoint_of(model):
+        return feature_store(encoder, view)
+    return Store(fingerprint(CROPPING[view], content(encoder["model"]), CODE["crops"]), "crops", view, encoder)
+
+
+CROPPING = {view: [FP["faces"], config["views"][view], config["frames"]["order"]] for view in config["views"]}
+STORES = {(model, view): store_of(model, view) for model in MODELS for view in MODELS[model]["views"]}
+# Controls that need features have those of the config's own encoder, of every view that any model sees.
+CONTROL_VIEWS = {view for _, view in STORES} if {"zero_shot", "linear_probe"} & set(CONTROLS) else set()
+CONTROL_STORES = {view: feature_store(located(config["encoder"]), view) for view in sorted(CONTROL_VIEWS)}
+STORE = {store.fp: store for store in [*STORES.values(), *CONTROL_STORES.values()]}
 
 
 wildcard_constraints:
@@ -174,24 +177,31 @@ def all_store_files():
 
 
 def stores_of_run(wildcards):
-    """Files of an ablation's caches, by view."""
-    views = config["ablations"][wildcards.ablation]["views"]
-    return {view: store_files(STORES[wildcards.ablation, view]) for view in views}
+    """Files of a model's caches, by view."""
+    views = MODELS[wildcards.model]["views"]
+    return {view: store_files(STORES[wildcards.model, view]) for view in views}
 
 
 def store_fingerprints(wildcards):
-    return {view: STORES[wildcards.ablation, view].fp for view in config["ablations"][wildcards.ablation]["views"]}
+    return {view: STORES[wildcards.model, view].fp for view in MODELS[wildcards.model]["views"]}
 
 
-def run_files(name, ablation="{ablation}", split="{split}"):
+def run_files(name, model="{model}", split="{split}"):
     """One file a seed of a run."""
-    return [f"{RESULTS}/runs/{ablation}/{split}/seed-{seed}/{name}" for seed in SEEDS]
+    return [f"{RESULTS}/runs/{model}/{split}/seed-{seed}/{name}" for seed in SEEDS]
 
 
-def summary_confusions():
-    return expand(
-        f"{RESULTS}/summary/confusion/{{protocol}}-{{ablation}}.png", protocol=config["protocols"], ablation=ABLATIONS
-    )
+def control_files(split="{split}"):
+    return [f"{RESULTS}/controls/{split}/{control}.parquet" for control in CONTROLS]
+
+
+def features_at_hand():
+    """One cache of features a view, whatever encoder it is of; none where all models learn from crops."""
+    return {store.view: store for store in reversed(STORE.values()) if store.kind == "features"}
+
+
+def summary_tables(*names):
+    return {name: f"{RESULTS}/summary/{name}.parquet" for name in names}
 
 
 # ---- inputs and parameters that depend on the dataset ----
@@ -210,14 +220,16 @@ def frames_of_shard(wildcards):
 
 
 def experiment_settings(wildcards):
-    """All that the training of an ablation depends on beside its features and splits."""
-    settings = {key: value for key, value in ablation_settings(config, wildcards.ablation).items() if key != "encoder"}
+    """All that the training of a model depends on beside its features and splits."""
+    settings = {key: value for key, value in SETTINGS[wildcards.model].items() if key != "encoder"}
     return settings | {
-        "views": config["ablations"][wildcards.ablation]["views"],
-        "classes": class_names(DATASET),
-        "checkpoint": checkpoint_of(wildcards.ablation),
-        "selected_on": selected_on(wildcards.ablation),
-        "store": STORES[wildcards.ablation, config["ablations"][wildcards.ablation]["views"][0]].kind,
+        "kind": MODELS[wildcards.model]["kind"],
+        "model": wildcards.model if MODELS[wildcards.model]["kind"] == "comparator" else "clip_caer",
+        "views": MODELS[wildcards.model]["views"],
+        "classes": CLASSES,
+        "checkpoint": checkpoint_of(wildcards.model),
+        "selected_on": selected_on(wildcards.model),
+        "store": STORES[wildcards.model, MODELS[wildcards.model]["views"][0]].kind,
     }
 
 
@@ -229,7 +241,12 @@ def run_fingerprint(wildcards):
     """Identity of a run: a changed setting is another run in MLflow, the old one stays."""
     settings = experiment_settings(wildcards)
     protocol = config["protocols"][protocol_of(wildcards.split)]
-    data = [protocol, store_fingerprints(wildcards), clip_weights(wildcards.ablation), content(text_file(wildcards))]
+    data = [
+        protocol,
+        store_fingerprints(wildcards),
+        clip_weights(encoder_of(wildcards.model)),
+        content(text_file(wildcards)),
+    ]
     return fingerprint(settings, data, CODE["train"])
 
 
@@ -238,15 +255,16 @@ def check_local_files():
     if config["faces"]["weights"]:
         check_local_weights(DETECTOR, Path(locate(config["faces"]["weights"])))
     problems = []
-    for ablation in ABLATIONS:
-        scheme, _, place = encoder_of(ablation)["model"].partition(":")
+    for model in MODELS:
+        scheme, _, place = encoder_of(model)["model"].partition(":")
         if scheme == "local-dir" and not Path(place).is_dir():
             problems.append(f"encoder.model: local-dir:{place} is no folder")
         if scheme == "original" and not Path(place).is_file():
-            problems.append(f"ablations.{ablation}.checkpoint: there is no {place}")
-        text = text_file(SimpleNamespace(ablation=ablation))
-        if text and not Path(text).is_file():
-            problems.append(f"text.file: there is no {text}")
+            problems.append(f"ablations.{model}.checkpoint: there is no {place}")
+        try:
+            class_texts(CLASSES, SETTINGS[model]["text"]["kind"], text_file(SimpleNamespace(model=model)))
+        except UserError as error:
+            problems.append(f"{MODELS[model]['kind']} {model}: {error}")
     reject(sorted(set(problems)), "The configuration is wrong")
 
 
@@ -257,11 +275,39 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 
-def ablation_key(protocol, ablation):
-    """The MLflow run of an ablation under a protocol; the runs of its splits and seeds are its children."""
-    runs = [SimpleNamespace(ablation=ablation, split=split) for split in SPLITS]
+def model_key(protocol, model):
+    """The MLflow run of a model under a protocol; the runs of its splits and seeds are its children."""
+    runs = [SimpleNamespace(model=model, split=split) for split in SPLITS]
     parts = [run_fingerprint(run) for run in runs if protocol_of(run.split) == protocol]
-    return f"ablation/{ablation}/{protocol}@{fingerprint(parts, SEEDS)}"
+    return f"{MODELS[model]['kind']}/{model}/{protocol}@{fingerprint(parts, SEEDS)}"
+
+
+def public_config():
+    """The configuration as the report shows it: the address of a tracking server may hold a password."""
+    return {key: value for key, value in config.items() if key != "tracking"}
+
+
+def control_fingerprint(wildcards):
+    stores = {view: store.fp for view, store in CONTROL_STORES.items()}
+    protocol = config["protocols"][protocol_of(wildcards.split)]
+    return fingerprint(
+        protocol, stores, config["text"]["kind"], content(locate(config["text"]["file"])), CODE["controls"]
+    )
+
+
+def control_key(protocol, control):
+    """The MLflow run of a control under a protocol."""
+    runs = [SimpleNamespace(split=split) for split in SPLITS if protocol_of(split) == protocol]
+    return f"control/{control}/{protocol}@{fingerprint([control_fingerprint(run) for run in runs])}"
+
+
+def run_keys():
+    """(protocol, model or control) → the key of its MLflow run; in the order of the comparison."""
+    keys = {}
+    for protocol in PROTOCOLS:
+        keys |= {(protocol, model): model_key(protocol, model) for model in MODELS}
+        keys |= {(protocol, control): control_key(protocol, control) for control in CONTROLS}
+    return keys
 
 
 def claim_results():
@@ -280,16 +326,16 @@ def records_of_stage(wildcards):
     faces, frames = (shard_files(f"{stage}/{FP[stage]}", ".run.json") for stage in ("faces", "frames"))
     stores = [store_files(store, ".run.json") for store in STORE.values()]
     runs = [
-        run_files(f"{step}.run.json", ablation, split)
+        run_files(f"{step}.run.json", model, split)
         for step in ("train", "evaluate")
-        for ablation in ABLATIONS
+        for model in MODELS
         for split in SPLITS
     ]
     return {
         "data": [f"{RESULTS}/index/index.run.json", *(frames if HAS_VIDEOS else [])],
         "features": sum(stores, faces),
-        "experiment": sum(runs, []),
-        "summary": [f"{RESULTS}/summary/summary.run.json"],
+        "experiment": sum(runs, [f"{RESULTS}/controls/{split}/controls.run.json" for split in SPLITS]),
+        "summary": [f"{RESULTS}/summary/{step}.run.json" for step in ("summary", "page")],
     }[wildcards.stage]
 
 

@@ -1,56 +1,73 @@
-"""Compare the ablations: the table, its picture, and confusion matrices."""
-
-from pathlib import Path
+"""Compare all models and controls: scores with intervals, paired differences, calibration, strata."""
 
 import polars as pl
 
-from clip_caer.figures import comparison_figure, confusion_figure, save
-from clip_caer.files import read_json, read_parquet, write_parquet, write_text
+from clip_caer.comparators.published import published_of
+from clip_caer.files import read_json, read_parquet, write_parquet
 from clip_caer.fingerprints import fingerprint
-from clip_caer.splits import protocol_of
-from clip_caer.statistics import student_confusions
-from clip_caer.summary import add_ceilings, add_selection, as_markdown, compare, stamped
+from clip_caer.statistics import calibration_table, compare_pairs, reliability_table, strata_table
+from clip_caer.summary import (
+    add_ceilings,
+    add_quoted,
+    add_warnings,
+    by_model,
+    compare,
+    face_counts,
+    pool,
+    sharing,
+)
 from job import job, recorded
 
-params, output = snakemake.params, snakemake.output
+params, output, inputs = snakemake.params, snakemake.output, snakemake.input
 
 
-def pooled_predictions() -> dict[tuple[str, str], pl.DataFrame]:
-    """(protocol, ablation) → test predictions of all its splits and seeds."""
-    paths = iter(snakemake.input.predictions)  # in the order of the rule: ablation, split, seed
-    pooled = {(protocol, ablation): [] for protocol in params.protocols for ablation in params.ablations}
-    for ablation in params.ablations:
+def runs():
+    """(model, split, seed, predictions) of every run and control, in the order of the rule's input."""
+    models, controls = iter(inputs.predictions), iter(inputs.controls)
+    for model in params.models:
         for split in params.splits:
             for seed in params.seeds:
-                table = read_parquet(next(paths)).filter(pl.col("role") == "test").with_columns(seed=pl.lit(seed))
-                pooled[protocol_of(split), ablation].append(table)
-    return {coordinates: pl.concat(tables) for coordinates, tables in pooled.items()}
+                yield model, split, seed, read_parquet(next(models))
+    for split in params.splits:
+        for control in params.controls:
+            yield control, split, 0, read_parquet(next(controls))
 
 
-run_key = f"summary@{fingerprint(params.run_keys)}"
-with job(snakemake), recorded(snakemake, output.record, run_key) as record:
-    pooled = pooled_predictions()
-    table = compare(pooled, params.classes, params.statistics["bootstrap"], params.statistics["seed"])
-    table = add_selection(table, params.selected_on)
-    if snakemake.input.truth:
-        views = {ablation: settings["views"] for ablation, settings in params.ablations.items()}
-        table = add_ceilings(table, read_json(snakemake.input.truth), views)
-    write_parquet(table, output.table)
-    write_text(as_markdown(table), output.markdown)
-    figure = comparison_figure(table)
-    save(figure, output.figure)
-    save(figure, output.figure_svg)
-    record.artifacts = [Path(path).name for path in (output.table, output.markdown, output.figure)]
-    for number, ((protocol, ablation), predictions) in enumerate(pooled.items()):
-        confusion = student_confusions(predictions, params.classes).sum(1).mean(0)
-        chosen = params.selected_on[ablation]
-        title = f"{stamped(ablation, chosen)}, {protocol}"
-        save(confusion_figure(confusion, params.classes, title), output.confusion[number])
-        settings = params.ablations[ablation]
-        with recorded(snakemake, output.records[number], params.run_keys[number], params=settings) as of_ablation:
-            measured = table.filter(protocol=protocol, ablation=ablation)
-            of_ablation.metrics = {
-                f"test/{metric}": value for metric, value in measured.select("metric", "value").rows()
-            }
-            of_ablation.tags = {"ablation": ablation, "protocol": protocol, "selected_on": chosen}
-            of_ablation.artifacts = [f"../confusion/{protocol}-{ablation}.png"]
+run_key = f"summary@{fingerprint(list(params.run_keys.values()))}"
+with job(snakemake), recorded(snakemake, output.record, run_key):
+    kinds = {model: settings["kind"] for model, settings in params.models.items()}
+    kinds |= dict.fromkeys(params.controls, "control")
+    statistics = params.statistics
+    predictions = pool(runs(), kinds)
+    pooled = by_model(predictions)
+    comparison = compare(pooled, params.classes, statistics["bootstrap"], statistics["seed"])
+    comparison = add_warnings(comparison, params.selected_on, sharing(read_parquet(inputs.leakage)))
+    if inputs.truth:
+        views = {model: settings["views"] for model, settings in params.models.items()}
+        comparison = add_ceilings(comparison, read_json(inputs.truth), views)
+    if params.quoted:
+        comparison = add_quoted(comparison, published_of(params.models))
+    tested = {key: table for key, table in pooled.items() if kinds[key[1]] != "control"}
+    clips, faces = read_parquet(inputs.clips), pl.concat(map(read_parquet, inputs.faces))
+    tables = {
+        "predictions": predictions,
+        "comparison": comparison,
+        "pairs": compare_pairs(
+            tested, params.classes, statistics["bootstrap"], statistics["permutations"], statistics["seed"]
+        ),
+        "calibration": calibration_table(pooled, params.classes),
+        "reliability": reliability_table(tested, params.classes),
+        "strata": strata_table(pooled, params.classes, face_counts(faces)),
+    }
+    for name, table in tables.items():
+        write_parquet(table, output[name])
+    for path, ((protocol, model), key) in zip(output.records, params.run_keys.items(), strict=True):
+        with recorded(snakemake, path, key, params=params.models.get(model, {})) as record:
+            measured = comparison.filter(protocol=protocol, model=model)
+            for column, suffix in {"value": "", "low": "/low", "high": "/high"}.items():
+                record.metrics |= {
+                    f"test/{row['metric']}{suffix}": row[column] for row in measured.iter_rows(named=True)
+                }
+            shared = str(measured["students_shared"][0]).lower()
+            record.tags = {"model": model, "kind": kinds[model], "protocol": protocol, "students_shared": shared}
+            record.tags["selected_on"] = measured["selected_on"][0]

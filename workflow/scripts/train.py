@@ -1,9 +1,10 @@
-"""Train an ablation on a split with all seeds, on cached features or, where the image encoder learns, crops."""
+"""Train a model on a split with all seeds, on cached features or, where the image encoder learns, crops."""
 
 from pathlib import Path
 
 import polars as pl
 
+from clip_caer.controls import shuffled
 from clip_caer.encoder import find_device
 from clip_caer.experiment import clips_of_roles, model_builder, open_stores, with_stores
 from clip_caer.files import read_parquet, sha256_file, write_parquet
@@ -25,15 +26,18 @@ with job(snakemake):
     datasets = [{"name": wildcards.split, "digest": digest, "role": role} for role in roles]
     build = model_builder(params.encoder, settings, params.text_file, device)
     for number, seed in enumerate(params.seeds):
-        run_key = f"train/{wildcards.ablation}/{wildcards.split}/seed {seed}@{params.fingerprint}"
+        run_key = f"train/{wildcards.model}/{wildcards.split}/seed {seed}@{params.fingerprint}"
         path = snakemake.output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
             keep = Path(path).with_name("unfinished.safetensors") if kind == "crops" else None
             classes = len(settings["classes"])
+            shown = roles.values()
+            if settings["train"]["labels"] == "shuffled":
+                shown = [shuffled(clips, seed) for clips in shown]
             if settings["checkpoint"]:
                 trained = Trained()  # nothing to learn: the checkpoint is evaluated as it is
             else:
-                trained = train(build, *roles.values(), classes, settings["train"], seed, keep, params.fingerprint)
+                trained = train(build, *shown, classes, settings["train"], seed, keep, params.fingerprint)
             header = {**wildcards, "seed": seed, "fingerprint": params.fingerprint}
             save_tensors(trained.learned, header, snakemake.output.weights[number])
             write_parquet(pl.DataFrame(trained.history), snakemake.output.history[number])
@@ -41,4 +45,9 @@ with job(snakemake):
             if trained.history:
                 record.metrics = {"best_epoch": trained.best_epoch, **trained.history[trained.best_epoch - 1]}
             record.datasets = datasets
-            record.tags = {**wildcards, "seed": str(seed), "selected_on": settings["selected_on"]}
+            record.tags = {
+                **wildcards,
+                "kind": settings["kind"],
+                "seed": str(seed),
+                "selected_on": settings["selected_on"],
+            }

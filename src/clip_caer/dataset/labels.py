@@ -66,6 +66,8 @@ class Labels:
             for fine, count in zip(self.fine, counts, strict=True):
                 if fine in self._class_of:
                     votes[self._class_of[fine]] += count
+            if not any(votes.values()):
+                return complain(f"votes {text!r}: none is for a label of {', '.join(self.classes)}")
             return list(votes.values())
         return complain(f"votes {text!r}: expected {len(self.classes)} counts, for {', '.join(self.classes)}")
 
