@@ -16,6 +16,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/experiment.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/predict.smk"
 
 
 rule all:
@@ -24,6 +25,8 @@ rule all:
         f"{RESULTS}/summary/report.html",
         f"{RESULTS}/mlflow.db" if not config["tracking"]["uri"] else [],
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
+        expand(f"{RESULTS}/runs/{{ablation}}/settings.json", ablation=ABLATIONS),
+        rules.predict.output if config["predict"]["videos"] else [],
 
 
 onstart:

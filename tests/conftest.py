@@ -70,7 +70,7 @@ def finished(tmp_path_factory, model, weights) -> Experiment:
         protocols={"official": {}, "subject_kfold": {"folds": 2}},
         ablations={"face": {"views": ["face"]}, "fused": {"views": ["face", "context"]}},
         controls=["majority", "student_id", "setting_id", "zero_shot", "linear_probe", "shuffled_labels"],
-        comparators=["coop", "dfer_clip", "caer_net"],
+        comparators=["coop", "caer_net"],
     )
     experiment.run()
     return experiment

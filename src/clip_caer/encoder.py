@@ -120,6 +120,9 @@ class ImageEncoder:
     @torch.inference_mode()
     def __call__(self, crops: np.ndarray) -> torch.Tensor:
         """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
+        return self.clip.encode_image(self.prepare(crops)).float().cpu()
+
+    def prepare(self, crops: np.ndarray) -> torch.Tensor:
+        """uint8 [N, S, S, 3] RGB → [N, 3, S, S], as the image tower takes them."""
         images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
-        images = ((images - self.mean) / self.std).to(self.dtype)
-        return self.clip.encode_image(images).float().cpu()
+        return ((images - self.mean) / self.std).to(self.dtype)

@@ -29,17 +29,18 @@ class EndToEnd(nn.Module):
         return self
 
     def forward(self, crops: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """crops uint8 [B, T, 3, S, S] and found bool [B, T] of each view → logits [B, K].
+        """crops uint8 [B, T, 3, S, S] and found bool [B, T] of each view → logits [B, K]."""
+        return self.caer(self.encode(crops, found), found)
 
-        Frames that are not found are not encoded.
-        """
+    def encode(self, crops: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """→ features [B, T, D] of each view. Frames that are not found are not encoded."""
         features = {}
         for view, pixels in crops.items():
             features[view] = self.mean.new_zeros(*found[view].shape, self.visual.output_dim)
             if found[view].any():
                 encoded = self.visual((pixels[found[view]] - self.mean) / self.std).float()
                 features[view] = features[view].index_put((found[view],), encoded)
-        return self.caer(features, found)
+        return features
 
     def parts(self) -> dict[str, nn.Module]:
         """What learns, by the names of the learning rates."""

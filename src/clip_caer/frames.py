@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -43,8 +43,11 @@ def frame_files(folder: str | Path, count: int | None = None) -> list[tuple[int,
     return [files[number - 1] for number in frame_numbers(len(files), count)]
 
 
-def read_picture(path: str | Path) -> np.ndarray:
-    """A picture as uint8 [H, W, 3], RGB, upright. What is transparent becomes black. Raises `Damaged`."""
+def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
+    """A picture, from its path or an open file, as uint8 [H, W, 3], RGB, upright; what is transparent becomes black.
+
+    Raises `Damaged`.
+    """
     try:
         with Image.open(path) as picture:
             picture = ImageOps.exif_transpose(picture)
@@ -57,9 +60,13 @@ def read_picture(path: str | Path) -> np.ndarray:
     except FileNotFoundError:
         raise
     except UnidentifiedImageError as error:
-        raise Damaged(f"{Path(path).name}: this is no picture") from error
+        raise Damaged(f"{_name(path)}: this is no picture") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Damaged(f"{Path(path).name}: {error}") from error
+        raise Damaged(f"{_name(path)}: {error}") from error
+
+
+def _name(path: str | Path | BinaryIO) -> str:
+    return Path(path).name if isinstance(path, str | Path) else "a frame"
 
 
 def clip_files(

@@ -27,11 +27,17 @@ class TemporalLayer(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        """x [B, T, D]; seen bool [B, T]: the tokens that may be attended to."""
-        qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = nn.functional.scaled_dot_product_attention(*qkv, attn_mask=seen[:, None, None])
-        x = x + self.out(attended.transpose(1, 2).flatten(2))
+    def forward(self, x: torch.Tensor, seen: torch.Tensor, wanted: int | None = None) -> torch.Tensor:
+        """x [B, T, D] → its first `wanted` tokens, or all, [B, wanted, D].
+
+        seen: the tokens that may be attended to, bool [B, T].
+        """
+        normed = self.norm1(x)
+        of_q, of_kv = self.qkv.weight.tensor_split([len(self.qkv.weight) // 3])
+        q = nn.functional.linear(normed[:, :wanted], of_q).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k, v = nn.functional.linear(normed, of_kv).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None])
+        x = x[:, :wanted] + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
 
@@ -58,9 +64,10 @@ class TemporalEncoder(nn.Module):
             return (frames * weight).sum(1) / weight.sum(1).clamp(min=1)
         x = torch.cat([self.cls.expand(len(frames), -1, -1), frames], dim=1) + self.positions
         seen = nn.functional.pad(found, (1, 0), value=True)
-        for layer in self.layers:
+        *layers, last = self.layers
+        for layer in layers:
             x = layer(x, seen)
-        return x[:, 0]
+        return last(x, seen, wanted=1)[:, 0]  # nobody asks for what it makes of the frames: a quarter of the work
 
 
 class Adapter(nn.Module):
@@ -139,14 +146,26 @@ class ClipCaer(nn.Module):
         self.fusion = kinds[fusion]() if len(views) > 1 else nn.Flatten()
         self.adapter = Adapter(width, adapter) if adapter else nn.Identity()
 
-    def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Features [B, T, D] and found bool [B, T] of each view → video features, L2-normalised, [B, D]."""
+    def seen(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Features [B, T, D] and found bool [B, T] of each view → what each view has seen, [B, views, D]."""
         seen = [self.temporal[view](self.adapter(features[view]), found[view]) for view in self.views]
-        return nn.functional.normalize(self.fusion(torch.stack(seen, dim=1)), dim=-1)
+        return torch.stack(seen, dim=1)
+
+    def video(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """→ video features, L2-normalised, [B, D]."""
+        return self.fuse(self.seen(features, found))
+
+    def fuse(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → video features, L2-normalised, [B, D]."""
+        return nn.functional.normalize(self.fusion(seen), dim=-1)
+
+    def classify(self, seen: torch.Tensor) -> torch.Tensor:
+        """[B, views, D] → logits [B, K]."""
+        return SCALE * self.fuse(seen) @ self.prompts().T
 
     def forward(self, features: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """→ logits [B, K]."""
-        return SCALE * self.video(features, found) @ self.prompts().T
+        return self.classify(self.seen(features, found))
 
     def parts(self) -> dict[str, nn.Module]:
         """What learns, by the names of the learning rates."""

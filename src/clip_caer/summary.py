@@ -26,7 +26,7 @@ def pool(runs: Iterable[tuple[str, str, int, pl.DataFrame]], kinds: Mapping[str,
             pl.lit(split).alias("split"),
             pl.lit(repeat_of(split), pl.Int64).alias("repeat"),
             pl.lit(seed, pl.Int64).alias("seed"),
-            pl.all(),
+            pl.all().exclude("selected_on"),
         )
         for model, split, seed, table in runs
     )
@@ -176,7 +176,7 @@ def _section(comparison: pl.DataFrame, pairs: pl.DataFrame, protocol: str) -> st
             [
                 [
                     f"{row['a']} − {row['b']}",
-                    f"{100 * row['difference']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]",
+                    f"{_points(row['difference'])} [{_points(row['low'])}, {_points(row['high'])}]",
                     f"{row['p_holm']:.3f}",
                 ]
                 for row in pairs.iter_rows(named=True)
@@ -196,6 +196,10 @@ def _title(metric: str) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def _points(difference: float) -> str:
+    return f"{round(100 * difference, 1) + 0:+.1f}"  # + 0: there is no -0.0
 
 
 def _cell(row: Mapping, interval: bool) -> str:

@@ -1,10 +1,14 @@
-"""Videos, read by ffmpeg: how many frames there are, and the frames themselves as JPEG pictures."""
+"""Videos, read by ffmpeg: how many frames there are, when each is shown, and the frames themselves as JPEG pictures."""
 
 import re
 import shutil
 import signal
-from collections.abc import Sequence
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import ffmpeg
 import imageio_ffmpeg
@@ -21,7 +25,9 @@ _FORMATS = (
 _DISCARD = 0x4  # flag of a packet that an edit list hides
 _FULL = ("No space left on device", "Disk quota exceeded")
 _NOT_THE_VIDEO = (*_FULL, "received signal")
+_UNKNOWN = -(2**63)  # time of a packet whose container does not say when it is shown
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
+_PICTURES = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "threads": 1}
 _CUT_SHORT = re.compile(r"File ended prematurely|partial file")  # errors that ffmpeg forgives, even with -xerror
 
 
@@ -47,15 +53,24 @@ def count_frames(video: str | Path, ffmpeg_path: str) -> int:
 
     Raises `Damaged` if the video cannot be read to its end or has no frames.
     """
+    return len(frame_times(video, ffmpeg_path))
+
+
+def frame_times(video: str | Path, ffmpeg_path: str) -> list[float]:
+    """When each frame that a player would show is shown, in seconds from the first; raises as `count_frames`."""
     packets = _list_packets(video, ffmpeg_path, c="copy", copyinkf=None)
     if re.search("^#codec_id 0: vp8$", packets, re.MULTILINE):  # only its decoder knows which packets are never shown
         packets = _list_packets(video, ffmpeg_path, fps_mode="passthrough")
-    lines = [line for line in packets.splitlines() if not line.startswith("#")]
-    flags = [int(match[1], 16) if (match := re.search(r"F=0x([0-9A-F]+)", line)) else 0 for line in lines]
-    n_frames = sum(not flag & _DISCARD for flag in flags)
-    if n_frames == 0:
+    times = []
+    for line in packets.splitlines():
+        flag = re.search(r"F=0x([0-9A-F]+)", line)
+        if not line.startswith("#") and not (flag and int(flag[1], 16) & _DISCARD):
+            decoded, shown = map(int, line.split(",")[1:3])
+            times.append(decoded if shown == _UNKNOWN else shown)
+    if not times:
         raise Damaged("no frames")
-    return n_frames
+    tick, first = Fraction(re.search("^#tb 0: (.*)$", packets, re.MULTILINE)[1]), min(times)
+    return [float((time - first) * tick) for time in sorted(times)]
 
 
 def extract_clip(
@@ -70,14 +85,8 @@ def extract_clip(
     """
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    stream = _open(video)
-    if numbers is not None:
-        stream = stream.filter("select", "+".join(f"eq(n,{number - 1})" for number in numbers))
-    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic+accurate_rnd")
     pattern = str(folder).replace("%", "%%") + "/%d.jpg"
-    stream = stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
-    options = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "threads": 1}
-    output = stream.output(pattern, format="image2", **options)
+    output = _pictures(video, numbers).output(pattern, format="image2", **_PICTURES)
     log = _run(output, video, ffmpeg_path)[1]
     n_frames = int(re.search(r"(\d+) frames decoded", log)[1])
     if n_frames < (numbers[-1] if numbers else 1):
@@ -86,6 +95,47 @@ def extract_clip(
         (folder / f"{i + 1}.jpg").rename(folder / f"{numbers[i]}.jpg")
     with Image.open(folder / f"{numbers[0] if numbers else 1}.jpg") as picture:
         return n_frames, *picture.size
+
+
+def stream_frames(video: str | Path, ffmpeg_path: str) -> Iterator[bytes]:
+    """Decode a video once and give its frames one by one, the same JPEG pictures as `extract_clip` writes.
+
+    Nothing is kept, so that a long video needs no more memory than a short one. Raises `Damaged` as `extract_clip`
+    does, after the frames that came before the damage. Left early, it stops ffmpeg.
+    """
+    output = _pictures(video, None).output("pipe:1", format="mpjpeg", vcodec="mjpeg", **_PICTURES)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            _command(output, ffmpeg_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        )
+        try:
+            yield from _parts(process.stdout)
+            process.wait()
+        finally:
+            process.kill()
+            process.communicate()
+        log.seek(0)
+        _judge(process.returncode, log.read().decode(errors="replace"), video)
+
+
+def _parts(stream: IO[bytes]) -> Iterator[bytes]:
+    """The pictures of a multipart stream, each of which tells its length."""
+    for line in stream:
+        if line.lower().startswith(b"content-length:"):
+            size = int(line.split(b":")[1])
+            stream.readline()
+            picture = stream.read(size)
+            if len(picture) == size:
+                yield picture
+
+
+def _pictures(video: str | Path, numbers: Sequence[int] | None) -> ffmpeg.nodes.FilterableStream:
+    """The frames of a video, all or those with the given numbers, ready for the JPEG encoder."""
+    stream = _open(video)
+    if numbers is not None:
+        stream = stream.filter("select", "+".join(f"eq(n,{number - 1})" for number in numbers))
+    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic+accurate_rnd")
+    return stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
 
 
 def _open(video: str | Path) -> ffmpeg.nodes.FilterableStream:
@@ -101,21 +151,30 @@ def _list_packets(video: str | Path, ffmpeg_path: str, **options: str | None) ->
 
 def _run(output: ffmpeg.nodes.OutputStream, video: str | Path, ffmpeg_path: str) -> tuple[str, str]:
     """What ffmpeg wrote to its standard output, and its log. Raises `Damaged` with the log's first complaint."""
+    process = subprocess.run(_command(output, ffmpeg_path), stdin=subprocess.DEVNULL, capture_output=True)
+    log = process.stderr.decode(errors="replace")
+    _judge(process.returncode, log, video)
+    return process.stdout.decode(errors="replace"), log
+
+
+def _command(output: ffmpeg.nodes.OutputStream, ffmpeg_path: str) -> list[str]:
     log_options = ("-hide_banner", "-nostats", "-loglevel", "level+verbose")  # verbose counts the frames decoded
-    command = output.global_args("-nostdin", "-xerror", "-filter_complex_threads", "1", *log_options)
-    process = command.run_async(cmd=ffmpeg_path, pipe_stdout=True, pipe_stderr=True, overwrite_output=True)
-    stdout, log = (stream.decode(errors="replace") for stream in process.communicate())
+    output = output.global_args("-nostdin", "-xerror", "-filter_complex_threads", "1", *log_options)
+    return output.compile(cmd=ffmpeg_path, overwrite_output=True)
+
+
+def _judge(returncode: int, log: str, video: str | Path) -> None:
+    """Raise `Damaged` if ffmpeg had to complain of the video, `UserError` if it was stopped by something else."""
     errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
-    if process.returncode in _KILLED or (process.returncode and any(trouble in log for trouble in _NOT_THE_VIDEO)):
+    if returncode in _KILLED or (returncode and any(trouble in log for trouble in _NOT_THE_VIDEO)):
         full = next((trouble for trouble in _FULL if trouble in log), None)
-        reason = full or (_tell(errors[-1], video) if errors else f"it was killed (signal {-process.returncode})")
-        cure = f"Make room in {Path(output.node.kwargs['filename']).parent}" if full else "Mend that"
+        reason = full or (_tell(errors[-1], video) if errors else f"it was killed (signal {-returncode})")
+        cure = "Make room where results are kept" if full else "Mend that"
         raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. {cure}, and start again.")
-    if process.returncode:
-        raise Damaged(_tell(errors[0] if errors else f"ffmpeg ended with {process.returncode}", video))
+    if returncode:
+        raise Damaged(_tell(errors[0] if errors else f"ffmpeg ended with {returncode}", video))
     for line in filter(_CUT_SHORT.search, errors):
         raise Damaged(_tell(line, video))
-    return stdout, log
 
 
 def _tell(line: str, video: str | Path) -> str:

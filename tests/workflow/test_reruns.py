@@ -98,8 +98,8 @@ def test_comments_and_docstrings_rerun_nothing(edited):
     [
         ("src/clip_caer/crops.py", "face_view", {"features"} | AFTER_FEATURES),
         ("src/clip_caer/training.py", "schedule", {"train"} | AFTER_TRAINING),
-        ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING),
-        ("src/clip_caer/statistics.py", "bootstrap_scores", AFTER_SUMMARY),
+        ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING | {"controls"}),
+        ("src/clip_caer/statistics/intervals.py", "interval_table", AFTER_SUMMARY),
         ("src/clip_caer/tracking.py", "publish", {"publish"}),
         ("src/clip_caer/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES),
     ],

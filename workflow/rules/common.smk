@@ -19,6 +19,7 @@ os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
 from clip_caer.config_file import read_places
 from clip_caer.configuration import complete, model_settings, models
+from clip_caer.dataset.index import shard_of
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
 from clip_caer.errors import UserError, reject
@@ -26,6 +27,7 @@ from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.interruptions import claim
+from clip_caer.predicting.source import find_videos, short_names
 from clip_caer.splits import protocol_of, split_names
 from clip_caer.texts import class_texts
 from clip_caer.tracking_address import without_secrets
@@ -53,6 +55,14 @@ class Store(NamedTuple):
     encoder: dict
 
 
+class RunToUse(NamedTuple):
+    """What predicts new videos, and the files that it consists of."""
+
+    path: str
+    files: list[str]
+    fp: str
+
+
 # ---- names ----
 
 RESULTS = config["results"]
@@ -61,6 +71,7 @@ PROTOCOLS = list(config["protocols"])
 MODELS = models(config)  # all that is trained: ablations, comparators, the control on shuffled labels
 SETTINGS = {model: model_settings(config, model) for model in MODELS}
 CONTROLS = [control for control in config["controls"] if control not in MODELS and control != "shuffled_labels"]
+ABLATIONS = list(config["ablations"])
 SEEDS = config["seeds"]
 STAGES = ["data", "features", "experiment", "summary"]
 DEMO = config["dataset"]["reader"] == "demo"
@@ -237,12 +248,17 @@ def text_file(wildcards):
     return locate(experiment_settings(wildcards)["text"]["file"])
 
 
+def dealing(split):
+    """How a split is dealt: what its protocol says, but for the protocol's other splits, which may come and go."""
+    settings = config["protocols"][protocol_of(split)]
+    return {key: value for key, value in settings.items() if key not in ("repeats", "settings")}
+
+
 def run_fingerprint(wildcards):
     """Identity of a run: a changed setting is another run in MLflow, the old one stays."""
     settings = experiment_settings(wildcards)
-    protocol = config["protocols"][protocol_of(wildcards.split)]
     data = [
-        protocol,
+        dealing(wildcards.split),
         store_fingerprints(wildcards),
         clip_weights(encoder_of(wildcards.model)),
         content(text_file(wildcards)),
@@ -289,10 +305,8 @@ def public_config():
 
 def control_fingerprint(wildcards):
     stores = {view: store.fp for view, store in CONTROL_STORES.items()}
-    protocol = config["protocols"][protocol_of(wildcards.split)]
-    return fingerprint(
-        protocol, stores, config["text"]["kind"], content(locate(config["text"]["file"])), CODE["controls"]
-    )
+    texts = [config["text"]["kind"], content(locate(config["text"]["file"]))]
+    return fingerprint(dealing(wildcards.split), stores, texts, CODE["controls"])
 
 
 def control_key(protocol, control):
@@ -316,6 +330,51 @@ def claim_results():
         claim(RESULTS)
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+# ---- use ----
+
+
+def made_with(model):
+    """All that lies between a video and a model's probabilities."""
+    of_split = {split: SimpleNamespace(model=model, split=split) for split in SPLITS}
+    of_model = SimpleNamespace(model=model)
+    return {
+        "experiment": config["experiment"],
+        "settings": experiment_settings(of_model),
+        "encoder": encoder_of(model),
+        "text_file": text_file(of_model),
+        "views": config["views"],
+        "frames": config["frames"],
+        "faces": config["faces"] | {"weights": DETECTOR_WEIGHTS},
+        "dataset": str(DATASET_FOLDER),
+        "stores": store_fingerprints(of_model),
+        "runs": {split: run_fingerprint(run) for split, run in of_split.items()},
+    }
+
+
+def run_to_use():
+    """The run that predicts: one of this experiment, or else a folder or a file."""
+    run = config["predict"]["run"]
+    if not run:
+        raise UserError("predict.run: name the run that is to predict: ABLATION/SPLIT/seed-N, or a file.")
+    model, split, seed = (*run.removeprefix(f"{RESULTS}/runs/").split("/"), None, None, None)[:3]
+    if model not in ABLATIONS or split not in SPLITS or seed not in [f"seed-{seed}" for seed in SEEDS]:
+        return RunToUse(locate(run), [locate(run)], fingerprint(content(locate(run))))
+    of_run, folder = SimpleNamespace(model=model, split=split), f"{RESULTS}/runs/{model}/{split}/{seed}"
+    files = [f"{folder}/{name}" for name in ("weights.safetensors", "predictions.parquet", "metrics.json")]
+    upstream = [f"runs/{model}/settings.json", "index/clips.parquet", f"splits/{split}.parquet"]
+    files += [f"{RESULTS}/{name}" for name in upstream] + sum(stores_of_run(of_run).values(), [])
+    return RunToUse(folder, files, fingerprint(run_fingerprint(of_run), seed))
+
+
+def videos_by_shard():
+    """{shard: {name of the outputs: video}} of the videos to predict."""
+    places = config["predict"]["videos"]
+    videos, shards = find_videos([locate(place) for place in ([places] if isinstance(places, str) else places)]), {}
+    for name, video in zip(short_names(videos), videos, strict=True):
+        shards.setdefault(shard_of(name, len(SHARDS)), {})[name] = str(video)
+    return shards
 
 
 # ---- tracking ----

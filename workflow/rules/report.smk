@@ -26,7 +26,6 @@ rule leakage:
 rule summary:
     """Scores with intervals, paired differences, calibration and strata of all models and controls."""
     input:
-        clips=f"{RESULTS}/index/usable.parquet",
         faces=shard_files(f"faces/{FP['faces']}", ".parquet"),
         predictions=[run_files("predictions.parquet", model, split) for model in MODELS for split in SPLITS],
         controls=[control_files(split) for split in SPLITS],
@@ -65,7 +64,8 @@ rule page:
             *["predictions", "comparison", "pairs", "calibration", "reliability", "strata"],
             *["leakage", "near_duplicates"],
         ),
-        clips=f"{RESULTS}/index/usable.parquet",
+        clips=f"{RESULTS}/index/clips.parquet",
+        usable=f"{RESULTS}/index/usable.parquet",
         splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
         history=[run_files("history.parquet", model, split) for model in MODELS for split in SPLITS],
     output:

@@ -40,6 +40,7 @@ with job(snakemake), recorded(snakemake, output.record, f"page@{fingerprint(para
                 save(figure, folder / f"{name}.{suffix}")
     write_text(as_markdown(tables["comparison"], tables["pairs"]), output.markdown)
     write_text(comparison_latex(tables["comparison"]), output.latex)
+    clips = read_parquet(inputs.clips).drop("status", "message").join(read_parquet(inputs.usable), on="clip_id")
     about = {"question": params.question, "config": params.config, "record": record}
-    write_text(render(evidence, figures, clips=read_parquet(inputs.clips), roles=roles, **about), output.page)
+    write_text(render(evidence, figures, clips=clips, roles=roles, **about), output.page)
     record.artifacts = [Path(path).name for path in (output.page, output.markdown, output.figures)]

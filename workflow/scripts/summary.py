@@ -48,14 +48,14 @@ with job(snakemake), recorded(snakemake, output.record, run_key):
     if params.quoted:
         comparison = add_quoted(comparison, published_of(params.models))
     tested = {key: table for key, table in pooled.items() if kinds[key[1]] != "control"}
-    clips, faces = read_parquet(inputs.clips), pl.concat(map(read_parquet, inputs.faces))
+    faces = pl.concat(map(read_parquet, inputs.faces))
     tables = {
         "predictions": predictions,
         "comparison": comparison,
         "pairs": compare_pairs(
             tested, params.classes, statistics["bootstrap"], statistics["permutations"], statistics["seed"]
         ),
-        "calibration": calibration_table(pooled, params.classes),
+        "calibration": calibration_table(tested, params.classes),
         "reliability": reliability_table(tested, params.classes),
         "strata": strata_table(pooled, params.classes, face_counts(faces)),
     }

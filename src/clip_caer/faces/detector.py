@@ -18,12 +18,11 @@ import onnxruntime
 import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 
-from clip_caer import torchvision_on_cpu  # noqa: F401  (before torchvision and retinaface)
+from clip_caer import torchvision_on_cpu  # noqa: F401  (before torchvision)
 from clip_caer.errors import UserError
 from clip_caer.faces.detections import Detections
 from clip_caer.faces.weights import WEIGHTS
 
-from retinaface.network import RetinaFace  # isort: skip
 from torchvision.ops import nms  # isort: skip
 
 ANCHOR_SIZES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # stride: sides of the squares at each place, pixels
@@ -135,6 +134,8 @@ def _load_mobile(weights: Path, threads: int) -> Network:
 
 def _load_resnet50(weights: Path, device: str, threads: int) -> Network:
     """ResNet-50 of retinaface-pytorch: takes RGB normalised as for ImageNet, gives logits."""
+    from retinaface.network import RetinaFace  # needed by nobody else, and hard to install
+
     torch.set_num_threads(threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package calls torchvision in the manner of 2020

@@ -19,58 +19,76 @@ SCHEMA = {
 FARTHEST = 2.0  # between two sightings of one face: the face sizes it moved, plus the times its size doubled
 
 
-class _Track:
-    """One person's face through a clip."""
+class Tracker:
+    """Tells people apart in successive pictures of one place.
+
+    Faces are linked to tracks, nearest first; a track waits through any gap for its face to come back.
+    """
 
     def __init__(self) -> None:
-        self.faces: dict[int, int] = {}  # index of the frame: index of the face in it
-        self.box = np.zeros(4)  # the last one
-        self.presence = 0.0  # sum of the faces' sizes
+        self._last: list[np.ndarray] = []  # box of each track where it was last seen
 
-    def add(self, frame: int, face: int, box: np.ndarray) -> None:
-        self.faces[frame], self.box = face, box
-        self.presence += _size(box)
+    def link(self, boxes: np.ndarray) -> list[int]:
+        """The track, from 0, of each face of the next picture; boxes: [n, 4]."""
+        links = [(_distance(last, box), t, i) for t, last in enumerate(self._last) for i, box in enumerate(boxes)]
+        track_of: dict[int, int] = {}  # face: track
+        for distance, t, i in sorted(links):
+            if distance <= FARTHEST and i not in track_of and t not in track_of.values():
+                track_of[i] = t
+        for i, box in enumerate(boxes):
+            if i not in track_of:
+                track_of[i] = len(self._last)
+                self._last.append(box)
+            self._last[track_of[i]] = box
+        return [track_of[i] for i in range(len(boxes))]
 
-    def distance(self, box: np.ndarray) -> float:
-        moved = np.hypot(*(box - self.box).reshape(2, 2).mean(axis=0))
-        sizes = _size(self.box), _size(box)
-        return moved / max(sizes) + abs(np.log2(sizes[0] / sizes[1]))
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    moved = np.hypot(*(second - first).reshape(2, 2).mean(axis=0))
+    sizes = _size(first), _size(second)
+    return moved / max(sizes) + abs(np.log2(sizes[0] / sizes[1]))
 
 
 def _size(box: np.ndarray) -> float:
     return float(np.sqrt((box[2] - box[0]) * (box[3] - box[1])))
 
 
+def presence(detections: Sequence[Detections], tracks: Sequence[Sequence[int]]) -> dict[int, float]:
+    """Sum of the face sizes of each track: large for who is near, and there for most of the clip."""
+    total: dict[int, float] = {}
+    for faces, of_frame in zip(detections, tracks, strict=True):
+        for box, track in zip(faces.boxes, of_frame, strict=True):
+            total[track] = total.get(track, 0.0) + _size(box)
+    return total
+
+
 def follow_student(detections: Sequence[Detections]) -> list[int | None]:
     """For each frame the index of the target student's face, or None where it was not detected.
 
-    Faces of successive frames are linked to tracks, nearest first; a track waits through any gap for its face to come
-    back. The student's is the track with the largest sum of face sizes: large, and there for most of the clip.
+    The student's is the track with the largest `presence`.
     """
-    tracks: list[_Track] = []
-    for frame, faces in enumerate(detections):
-        links = [(track.distance(box), t, i) for t, track in enumerate(tracks) for i, box in enumerate(faces.boxes)]
-        track_of: dict[int, int] = {}  # face: track
-        for distance, t, i in sorted(links):
-            if distance <= FARTHEST and i not in track_of and t not in track_of.values():
-                track_of[i] = t
-        for i, box in enumerate(faces.boxes):
-            if i not in track_of:
-                track_of[i] = len(tracks)
-                tracks.append(_Track())
-            tracks[track_of[i]].add(frame, i, box)
-    student = max(tracks, key=lambda track: track.presence, default=_Track())
-    return [student.faces.get(frame) for frame in range(len(detections))]
+    tracker = Tracker()
+    tracks = [tracker.link(faces.boxes) for faces in detections]
+    seen = presence(detections, tracks)
+    student = max(sorted(seen), key=seen.get, default=None)
+    return [of_frame.index(student) if student in of_frame else None for of_frame in tracks]
 
 
 def clip_faces(detections: Sequence[Detections], frames: Sequence[int], fill_gap: int) -> pl.DataFrame:
-    """The target student's face in each frame of a clip: a table with SCHEMA, one row for each of `frames`.
+    """The target student's face in each frame of a clip: the table of `faces_of`."""
+    return faces_of(follow_student(detections), detections, frames, fill_gap)
 
+
+def faces_of(
+    chosen: Sequence[int | None], detections: Sequence[Detections], frames: Sequence[int], fill_gap: int
+) -> pl.DataFrame:
+    """One person's face in each frame of a clip: a table with SCHEMA, one row for each of `frames`.
+
+    chosen: index of that face among the detections of each frame, or None.
     frames: frame numbers, ascending, at least one. fill_gap: the longest run of frames without a face that is filled.
     Boxes are in pixels. `found` says whether there is one, `source` where it comes from: detected, filled (interpolated
     in time, the nearest one at either end; no score, no landmarks) or null.
     """
-    chosen = follow_student(detections)
     rows = {
         frame: (faces.boxes[i], faces.scores[i], faces.landmarks[i].ravel().tolist())
         for frame, faces, i in zip(frames, detections, chosen, strict=True)
@@ -80,7 +98,7 @@ def clip_faces(detections: Sequence[Detections], frames: Sequence[int], fill_gap
 
 
 def given_faces(boxes: pl.DataFrame, frames: Sequence[int], fill_gap: int) -> pl.DataFrame:
-    """As `clip_faces`, from boxes that came with the dataset; the source is given, filled or null.
+    """As `faces_of`, from boxes that came with the dataset; the source is given, filled or null.
 
     boxes: columns frame, x0, y0, x1, y1, some frames may be missing. They are kept as they are, also where they reach
     over the edge of the picture; a box without an area, or with a corner that is no number, counts as missing.

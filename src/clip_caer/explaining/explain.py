@@ -1,0 +1,89 @@
+"""One clip explained."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from clip_caer.explaining.clips import Case
+from clip_caer.explaining.heat import heat_maps
+from clip_caer.faces.detector import Detector
+from clip_caer.faces.student import clip_faces, given_faces
+from clip_caer.features import Crops
+from clip_caer.predicting.attribution import decide, shares
+from clip_caer.predicting.look import encode, look
+from clip_caer.predicting.plan import Plan, make_plan
+from clip_caer.predicting.source import Source, decoded
+from clip_caer.predicting.windows import Window
+from clip_caer.showing.anonymise import without_faces
+from clip_caer.trained.model import Trained
+
+SHOWN = 4  # of a clip's segments
+
+
+class Explanation(NamedTuple):
+    """What the model made of a clip.
+
+    probability, share: in 0–1. segments: those that are shown, and frames: their numbers. crops: of each view and
+    segment, None where it saw nothing; heat: {view: {segment: [h, w]}} in 0–1, for the predicted class.
+    """
+
+    name: str
+    label: str | None
+    predicted: str
+    probability: float
+    share: dict[str, float]
+    segments: list[int]
+    frames: list[int]
+    crops: dict[str, Crops]
+    heat: dict[str, dict[int, np.ndarray]]
+
+
+def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | None = None) -> Explanation:
+    """Explain what was predicted for one student in one clip.
+
+    hider: finds the faces that are to be blurred in the pictures shown, not in those that the model sees.
+    Raises Damaged.
+    """
+    source = case.source
+    plan = make_plan(source, trained.about, Window(0, len(source.names)))
+    pictures, detections = _watch(source, plan, detector, search=case.faces is None)
+    numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
+    found_faces = (
+        clip_faces(detections, numbers, fill_gap) if case.faces is None else given_faces(case.faces, numbers, fill_gap)
+    )
+    crops = look(trained, plan, pictures, found_faces, case.person)
+    features, found = encode(trained, [crops])
+    probability, contributions = decide(trained, features, found)
+    k = int(probability[0].argmax())
+    step = len(plan.shown) / min(SHOWN, len(plan.shown))
+    segments = [int(step * (i + 0.5)) for i in range(min(SHOWN, len(plan.shown)))]
+    if hider:
+        boxes = dict(zip(plan.used, found_faces.select("x0", "y0", "x1", "y1").rows(), strict=True))
+        pictures = {
+            frame: without_faces(picture, hider, [boxes[frame]] if boxes[frame][0] is not None else [])
+            for frame, picture in pictures.items()
+        }
+    return Explanation(
+        case.name,
+        case.label,
+        trained.classes[k],
+        float(probability[0, k]),
+        {view: float(share[0]) for view, share in shares(contributions).items()},
+        segments,
+        [source.numbers[plan.shown[t]] for t in segments],
+        look(trained, plan, pictures, found_faces, case.person) if hider else crops,
+        heat_maps(trained, crops, features, found, segments, k),
+    )
+
+
+def _watch(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
+    """The pictures that the model is shown, and the faces found in each frame used, if they are searched for."""
+    pictures, detections, used, shown = {}, [], set(plan.used), set(plan.shown)
+    for frame, encoded in enumerate(source.frames()):
+        if frame in shown or (search and frame in used):
+            picture = decoded(encoded)
+            if frame in shown:
+                pictures[frame] = picture
+            if search and frame in used:
+                detections += detector.detect(picture[None])
+    return pictures, detections
