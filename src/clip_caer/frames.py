@@ -18,6 +18,7 @@ from clip_caer.video import Damaged, extract_clip, find_ffmpeg
 
 __all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")  # whatever the name says; some others would run a program
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
 EXTRACTED = {
     "clip_id": pl.String,
@@ -49,7 +50,7 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
     Raises `Damaged`.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith("I"):  # 16-bit grey; Pillow would clip it
                 return np.repeat((np.asarray(picture) // 257).astype(np.uint8)[..., None], 3, axis=2)
@@ -57,11 +58,11 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
                 black = Image.new("RGBA", picture.size, "black")
                 picture = Image.alpha_composite(black, picture.convert("RGBA"))
             return np.array(picture.convert("RGB"))
-    except FileNotFoundError:
-        raise
     except UnidentifiedImageError as error:
         raise Damaged(f"{_name(path)}: this is no picture") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a decoder may raise anything at all
+        if isinstance(error, MemoryError) or getattr(error, "errno", None):  # this is not the picture's fault
+            raise
         raise Damaged(f"{_name(path)}: {error}") from error
 
 
