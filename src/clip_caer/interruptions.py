@@ -39,6 +39,11 @@ def claim(results: str | Path) -> None:
     except OSError as error:
         raise refused(error, results) or error from error
     _claimed.append(lock)
+    clear_unfinished(results)
+
+
+def clear_unfinished(results: str | Path) -> None:
+    """Remove what killed jobs left half-written. To be called while no job is at work."""
     for folder, below, _ in os.walk(results):
         for name in filter(is_unfinished, list(below)):
             shutil.rmtree(Path(folder, name), ignore_errors=True)

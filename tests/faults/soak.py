@@ -84,7 +84,7 @@ class Soak:
             self.kills[kind] += 1
             print(f"kill {self.kills.total()}: {kind} after {delay:.1f} s, at work: {killed}", flush=True)
         elif run.returncode:
-            self.losses.append(f"a plain restart failed:\n{(self.experiment.folder / 'output.log').read_text()}")
+            self._lose(f"a plain restart failed:\n{(self.experiment.folder / 'output.log').read_text()}")
         return bool(killed)
 
     def _compare(self) -> None:
@@ -95,8 +95,12 @@ class Soak:
         )
         left = [str(path) for path in self.experiment.results.rglob(".*.unfinished")]
         if wrong or left:
-            self.losses.append(f"differs: {', '.join(wrong)}; left over: {', '.join(left)}")
+            self._lose(f"differs: {', '.join(wrong)}; left over: {', '.join(left)}")
         print(f"finished {self.finished}: {'differs' if wrong or left else 'same bytes'}", flush=True)
+
+    def _lose(self, what: str) -> None:
+        self.losses.append(what)
+        print(f"LOSS: {what}", flush=True)
 
     def report(self) -> str:
         """Tries and losses, in one line and one more for each loss."""

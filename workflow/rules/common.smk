@@ -26,7 +26,7 @@ from clip_caer.errors import UserError, reject
 from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
-from clip_caer.interruptions import claim
+from clip_caer.interruptions import claim, clear_unfinished
 from clip_caer.predicting.source import find_videos, short_names
 from clip_caer.splits import protocol_of, split_names
 from clip_caer.texts import class_texts
@@ -399,9 +399,10 @@ def records_of_stage(wildcards):
 
 
 def publish_failures():
-    """After a failed run: publish what there is, failures too. The workflow's own error stands, whatever happens here."""
+    """After a failed run: clear up, and publish what there is. The workflow's own error stands, whatever happens here."""
     from clip_caer.tracking import publish
 
+    clear_unfinished(RESULTS)
     try:
         publish(Path(RESULTS), config["experiment"], dict(os.environ).get("CLIP_CAER_TRACKING_URI"))
     except UserError as error:
