@@ -73,7 +73,7 @@ def test_a_database_that_is_deleted_in_the_middle_of_a_run_comes_back(undisturbe
         until = time.monotonic() + 60
         while not (small.results / "mlflow.db").exists() and time.monotonic() < until:
             time.sleep(0.02)
-        small.forget_tracking()
+        (small.results / "mlflow.db").unlink()
         assert run.wait() == 0
     small.run("results/mlflow.db")
     found, expected = (keys_of(f"sqlite:///{e.results}/mlflow.db", experiment) for e in (small, undisturbed))
