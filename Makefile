@@ -5,7 +5,7 @@ CORES ?= all
 PORT ?= 5000
 MINUTES ?= 10
 ADVISORIES := api.osv.dev
-# CONFIG: the file of an experiment; without it config.yaml, which is the demo. ARGS: options of pytest.
+# CONFIG: the file of an experiment; without it config.yaml, which is the demo. ARGS: options of the command.
 
 BIN := .venv/bin
 RESULTS = $(or $(shell sed -n 's/^results: *"\{0,1\}\([^" \#]*\).*/\1/p' $(or $(CONFIG),config.yaml)),results)
@@ -13,10 +13,10 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONF
 # The wheels that a machine keeps for pip serve uv too; where there are none, torch comes with its CUDA packages.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --python $(BIN)/python -b envs/constraints.txt
 
-.PHONY: help setup demo test soak lint ui unlock clean
+.PHONY: help setup demo test soak lint ui raer-sized unlock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(BIN)/.installed ## install everything into .venv
 
@@ -51,6 +51,9 @@ ui: setup ## look at the runs in MLflow, http://127.0.0.1:5000 (PORT=5001 for an
 	@test -f "$(RESULTS)/mlflow.db" || { echo "There are no runs yet in $(RESULTS): run \`make demo\` first."; exit 1; }
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui \
 	  --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri "sqlite:///$(abspath $(RESULTS))/mlflow.db"
+
+raer-sized: setup ## draw a dataset of RAER's size for benchmarks: data/raer-sized (ARGS="--times 10", "--height 1080")
+	PYTHONPATH=tests $(BIN)/python tests/raer_sized.py data/raer-sized $(ARGS)
 
 unlock: setup ## release the working folder; needed only after kills of a run without the workflow's own profiles
 	$(SNAKEMAKE) --unlock

@@ -91,9 +91,10 @@ class Experiment:
         return self.folder / "results"
 
     def command(self, *options: str | Path, config: str = "config.yaml") -> list[str]:
-        """The command that runs snakemake; its folder is `folder`."""
-        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, "--cores", "2"]
-        return [*map(str, command), *map(str, options)]
+        """What a user would type; with two cores, unless a profile is among the options."""
+        cores = [] if "--workflow-profile" in options else ["--cores", "2"]
+        command = [BIN / "snakemake", "-s", self.project / "Snakefile", "--configfile", config, *cores, *options]
+        return list(map(str, command))
 
     def snakemake(self, *options: str | Path, config: str = "config.yaml") -> Outcome:
         """Run snakemake and see how it ends."""

@@ -5,12 +5,13 @@ Pictures are decoded and cropped once, not every epoch as in the original.
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import torch
 
 from clip_caer.features import Crops, sound_clips
-from clip_caer.store import open_tensors, refusal, save_tensors
+from clip_caer.store import open_tensors, refusal, save_bytes
 
 FORMAT = {"format": "clip-caer crops 1"}
 
@@ -29,15 +30,18 @@ def write_crops(
     clips: (clip id, sha256). load(clip id): its crops, uint8 [size, size, 3] each; on Damaged the clip is left out.
     damaged: clip id → message of the clips that were damaged before.
     """
-    done, parts, found, damaged = [], [], [], dict(damaged)
-    for clip_id, sha256, crops in sound_clips(clips, load, damaged):
-        nothing = np.zeros((size, size, 3), np.uint8)
-        parts.append(torch.from_numpy(np.stack([nothing if crop is None else crop for crop in crops])))
-        found += [crop is not None for crop in crops]
-        done.append((clip_id, sha256, len(crops)))
-    header = {"fingerprint": fingerprint, "view": view, "clips": done, "damaged": damaged, **FORMAT}
-    crops = torch.cat([torch.zeros(0, size, size, 3, dtype=torch.uint8), *parts])
-    save_tensors({"crops": crops, "found": torch.tensor(found, dtype=torch.bool)}, header, path)
+    done, found, damaged = [], [], dict(damaged)
+    nothing = np.zeros((size, size, 3), np.uint8)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=Path(path).parent) as pixels:  # all crops of a shard may be more than fits into memory
+        for clip_id, sha256, crops in sound_clips(clips, load, damaged):
+            pixels.writelines((nothing if crop is None else crop).tobytes() for crop in crops)
+            found += [crop is not None for crop in crops]
+            done.append((clip_id, sha256, len(crops)))
+        pixels.write(bytes(found))
+        header = {"fingerprint": fingerprint, "view": view, "clips": done, "damaged": damaged, **FORMAT}
+        shapes = {"crops": ("U8", [len(found), size, size, 3]), "found": ("BOOL", [len(found)])}
+        save_bytes(pixels, shapes, header, path)
     return {"clips": len(done), "frames": len(found), "crops": sum(found), "damaged": len(damaged)}
 
 

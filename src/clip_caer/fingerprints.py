@@ -48,13 +48,14 @@ class _Module:
     def __init__(self, path: Path, package: Path):
         self.path, self.package = path, package
         self.tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        _drop_docstrings(self.tree)
         self.bound: dict[str, list[ast.stmt]] = {}
         self.loose: list[ast.stmt] = []  # statements that run on import and bind nothing by name
         for node in self.tree.body:
             if isinstance(node, _DEFINITION):
                 for name in _names_bound(node):
                     self.bound.setdefault(name, []).append(node)
-            elif not isinstance(node, ast.Import | ast.ImportFrom) and not _is_docstring(node):
+            elif not isinstance(node, ast.Import | ast.ImportFrom):
                 self.loose.append(node)
 
     @functools.cached_property
@@ -79,14 +80,18 @@ class _Module:
             for number, node in enumerate(self.bound.get(bound, [])):
                 yield f"{self._key}:{bound}:{number}", node
 
-    def uses(self, node: ast.AST) -> Iterator[tuple["_Module", str | None]]:
+    @functools.cache  # noqa: B019 (modules are kept; scripts share most of what they reach)
+    def uses(self, node: ast.AST) -> list[tuple["_Module", str | None]]:
         """(module, name) of everything of ours that `node` mentions, imports inside it included."""
-        imported = dict(self.imported)
-        for inner in ast.walk(node):
+        return list(self._uses(node))
+
+    def _uses(self, node: ast.AST) -> Iterator[tuple["_Module", str | None]]:
+        imported, parts = dict(self.imported), list(ast.walk(node))
+        for inner in parts:
             if isinstance(inner, ast.Import | ast.ImportFrom):
                 imported |= dict(self._imports(inner))
         yield from ((module, "") for module, _ in imported.values())  # what an import runs, even if nothing is used
-        for inner in ast.walk(node):
+        for inner in parts:
             if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
                 module, name = imported.get(inner.value.id, (None, None))
                 if module and name is None:
@@ -137,15 +142,18 @@ def _names_bound(node: ast.stmt) -> list[str]:
     return [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
 
 
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            body[:1] = [] if len(body) > 1 or node is tree else [ast.Pass()]
+
+
 def _is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+@functools.cache
 def _text(node: ast.AST) -> str:
-    """Source of `node` in one canonical layout, without comments and docstrings."""
-    clean = ast.parse(ast.unparse(node))
-    for inner in ast.walk(clean):
-        body = getattr(inner, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
-    return ast.unparse(clean)
+    """Source of `node` in one canonical layout, without comments."""
+    return ast.unparse(node)

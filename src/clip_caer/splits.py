@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from clip_caer.errors import UserError, reject
 
@@ -161,6 +160,8 @@ def _carve(clips: pl.DataFrame, parts: int, seed: int, where: str) -> tuple[np.n
 
 def _folds(clips: pl.DataFrame, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Positions outside and inside of each fold; no more folds than students."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # not to plan with: it takes a second
+
     stratify = clips["label"].value_counts()["count"].max() >= folds  # else no class has a clip for each fold
     dealer = (StratifiedGroupKFold if stratify else GroupKFold)(folds, shuffle=True, random_state=seed)
     return dealer.split(np.zeros(len(clips)), clips["label"].to_numpy(), clips["subject"].to_numpy())

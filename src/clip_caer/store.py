@@ -1,9 +1,11 @@
 """Tensors in files that say what they are of, and cannot be taken for something else."""
 
 import json
+import shutil
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +19,26 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any],
     # one key: safetensors writes several in any order
     with atomic(path) as temporary:
         save_file(dict(tensors), temporary, metadata={"header": json.dumps(header)})
+
+
+def save_bytes(
+    data: BinaryIO, shapes: Mapping[str, tuple[str, list[int]]], header: Mapping[str, Any], path: str | Path
+) -> None:
+    """As `save_tensors`, for tensors that need not fit into memory: a file holds their bytes, one after the other.
+
+    shapes: name → type, U8 or BOOL, and shape of each tensor, in that order.
+    """
+    layout: dict[str, Any] = {"__metadata__": {"header": json.dumps(header)}}
+    end = 0
+    for name, (dtype, shape) in shapes.items():
+        start, end = end, end + prod(shape)
+        layout[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(layout).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the data aligned
+    data.seek(0)
+    with atomic(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        shutil.copyfileobj(data, stream)
 
 
 def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str, Any]]:

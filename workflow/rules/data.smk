@@ -11,9 +11,10 @@ rule demo:
         f"{RESULTS}/logs/demo.log",
     benchmark:
         f"{RESULTS}/demo/demo.benchmark.tsv"
+    localrule: True
     conda:
         "../../envs/data.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
         demo=config["demo"],
         ffmpeg=config["frames"]["ffmpeg"],
@@ -37,7 +38,7 @@ checkpoint index:
         f"{RESULTS}/index/index.benchmark.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
         dataset=DATASET,
         state=DATASET_STATE,
@@ -80,6 +81,7 @@ checkpoint splits:
         splits=expand(f"{RESULTS}/splits/{{split}}.parquet", split=SPLITS),
     log:
         f"{RESULTS}/logs/splits.log",
+    localrule: True
     conda:
         "../../envs/experiment.yaml"
     params:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -184,6 +183,6 @@ def _temporal(settings: Mapping, caer: nn.Module) -> dict[str, Any]:
 def _temperature(folder: Path) -> float:
     """Of the run's calibration, where its evaluation has fitted one."""
     path = folder / "predictions.parquet"
-    if path.exists() and "temperature" in pl.read_parquet_schema(path):
+    if path.exists() and "temperature" in read_parquet(path).columns:
         return float(read_parquet(path, columns=["temperature"])["temperature"][0])
     return 1.0

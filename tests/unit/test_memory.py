@@ -1,0 +1,80 @@
+"""Jobs stream through the pictures of a shard: more clips, or longer ones, do not take more memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from clip_caer.crop_store import write_crops
+from clip_caer.faces import detect_clip
+from clip_caer.faces.detections import Detections
+from clip_caer.features import encode_clips
+from clip_caer.frames import read_picture
+from clip_caer.views import view_crops
+from clips import draw_frames, write_pictures
+
+SIZE = 64  # pixels of a crop
+FACES = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 10), np.float32))
+
+
+class Encoder:
+    """A network that costs nothing."""
+
+    width = 2
+
+    def __call__(self, crops):
+        return torch.zeros(len(crops), self.width)
+
+
+class Detector:
+    """A network that sees nothing."""
+
+    batch = 1
+
+    def detect(self, images):
+        return [FACES] * len(images)
+
+
+def load(clip_id):
+    return [np.zeros((SIZE, SIZE, 3), np.uint8) for _ in range(10)]
+
+
+def crops_of(n, folder):
+    write_crops([(f"{i}", "sha") for i in range(n)], load, SIZE, folder / "crops.safetensors", "fp", "face", {})
+
+
+def features_of(n, folder):
+    encode_clips([(f"{i}", "sha") for i in range(n)], load, Encoder(), batch=64)
+
+
+def faces_of(n, folder):
+    detect_clip(pictures(n, folder), range(1, n + 1), Detector(), fill_gap=8)
+
+
+def view_of(n, folder):
+    faces = detect_clip(pictures(n, folder), range(1, n + 1), Detector(), fill_gap=8)
+    settings = {"box": "person", "fit": "letterbox", "blank_face": True, "resample": "bicubic"}
+    view_crops("context", settings, pictures(n, folder), faces, 8, None)
+
+
+def pictures(n, folder):
+    return (read_picture(folder / "frame/1.jpg") for _ in range(n))
+
+
+@pytest.mark.parametrize("work", [crops_of, features_of, faces_of, view_of])
+def test_memory_does_not_grow_with_what_a_shard_holds(work, tmp_path):
+    write_pictures(tmp_path / "frame", draw_frames(1, 640, 360))
+
+    work(10, tmp_path)  # imports
+    assert peak(work, 80, tmp_path) < 1.5 * peak(work, 10, tmp_path)
+
+
+def peak(work, n, folder):
+    """Bytes."""
+    tracemalloc.start()
+    try:
+        work(n, folder)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
