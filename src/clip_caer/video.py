@@ -83,7 +83,7 @@ def extract_clip(
 
     numbers: ascending, 1-based. The pictures stand upright and have JPEG's own colours (BT.601, full range), whatever
     the video's were; a video that does not name its colours is taken for BT.601 in limited range. In HDR, what is
-    brighter than white becomes white.
+    brighter than white becomes white; transparency is ignored.
     Returns the number of frames decoded, and the pictures' width and height in pixels.
     Raises `Damaged` at any error of the decoder: what it makes up beyond that is no data.
     """
@@ -146,7 +146,8 @@ def _pictures(video: str | Path, numbers: Sequence[int] | None, hdr: bool = Fals
         stream = stream.filter("zscale", transfer="linear", npl=203).filter("format", "gbrpf32le")
         stream = stream.filter("zscale", primaries="bt709", transfer="bt709", matrix="bt709", range="limited")
         stream = stream.filter("format", "yuv444p")
-    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic+accurate_rnd")
+    colours = {"out_color_matrix": "bt601", "out_range": "full", "flags": "bicubic+accurate_rnd"}
+    stream = stream.filter("scale", w="round(iw*sar)", h="ih", **colours)  # pixels need not be square
     return stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
 
 

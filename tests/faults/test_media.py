@@ -85,6 +85,7 @@ ODD = {
     "alpha.webm": (("-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-b:v", "1M", "-cpu-used", "8"), {}),
     "alpha.mov": (("-c:v", "qtrle", "-pix_fmt", "argb"), {}),
     "palette.avi": (("-c:v", "rawvideo", "-pix_fmt", "pal8"), {}),
+    "oblong pixels.mp4": (("-vf", "setsar=2", *PLAIN), {}),
     "16 bit.mkv": (("-c:v", "ffv1", "-pix_fmt", "rgb48le"), {}),
     "8k.mp4": (PLAIN, {"n_frames": 1, "width": 7680, "height": 4320}),
 }
@@ -100,7 +101,8 @@ def test_an_odd_video_is_decoded_as_it_looks(tmp_path, name):
 
     assert counted == len(pictures) == len(frames)
     for picture in pictures:
-        assert picture.shape == frames.shape[1:]
+        height, width, _ = frames.shape[1:]
+        assert picture.shape == (height, width * (2 if "oblong" in name else 1), 3)
         assert np.abs(seen(picture) - PATCHES).max() < 12, seen(picture).tolist()
 
 

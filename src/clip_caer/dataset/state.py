@@ -23,7 +23,10 @@ def dataset_state(config: dict) -> str:
     if not (os.path.isdir(path) if is_raer else os.path.isfile(path)):
         what = f"is not a {'folder' if is_raer else 'file'}" if os.path.exists(path) else "does not exist"
         raise UserError(f"dataset.path: {path} {what}.")
-    return fingerprint(sorted(filter(None, map(_stamp, _raer_files(path) if is_raer else _sheet_files(path)))))
+    try:
+        return fingerprint(sorted(filter(None, map(_stamp, _raer_files(path) if is_raer else _sheet_files(path)))))
+    except OSError as error:
+        raise UserError(f"dataset.path: {error.filename} cannot be read: {error.strerror}.") from error
 
 
 def _stamp(file: Path) -> tuple[str, int, int] | None:
