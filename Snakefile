@@ -29,5 +29,9 @@ rule all:
         rules.predict.output if config["predict"]["videos"] else [],
 
 
+onstart:
+    claim_results()
+
+
 onerror:
     publish_failures()

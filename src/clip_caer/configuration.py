@@ -2,31 +2,38 @@
 
 import copy
 import difflib
+import math
+import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from clip_caer.comparators import COMPARATORS
+from clip_caer.config_file import Places
 from clip_caer.errors import UserError, reject
 
 OVERRIDES = ("encoder", "text", "prompts", "temporal", "fusion", "adapter", "train")  # what an ablation may change
 
 
-def complete(config: Mapping, schema_path: str | Path) -> dict:
+def complete(config: Mapping, schema_path: str | Path, places: Places | None = None) -> dict:
     """A copy of `config` with every default filled in.
 
-    Raises UserError that lists every problem with its key, what was expected, and the nearest known key.
+    places: where its keys stand (see `read_places`), for messages.
+    Raises UserError that lists every problem with its place and key, what was expected, and the nearest known key.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     filled = _fill(copy.deepcopy(dict(config)), schema, schema)
-    reject(_problems(filled, schema), "The configuration is wrong")
+    reject(_problems(filled, schema, places or {}), "The configuration is wrong")
     for name, model in models(filled).items():
         merged = filled | model_settings(filled, name)
-        reject(_problems(merged, schema), f"The configuration is wrong: {model['kind']}s.{name} with what it changes")
+        reject(
+            _problems(merged, schema, {}), f"The configuration is wrong: {model['kind']}s.{name} with what it changes"
+        )
     _check_dataset(filled["dataset"])
     return filled
 
@@ -86,35 +93,54 @@ def _fill(value: Any, schema: Mapping, root: Mapping) -> Any:
     return value
 
 
-def _problems(config: Mapping, schema: Mapping) -> list[str]:
-    errors = Draft202012Validator(schema).iter_errors(config)
-    return [_explain(error) for error in sorted(errors, key=lambda error: list(map(str, error.path)))]
+def _is_integer(_, value: Any) -> bool:
+    """JSON Schema takes 3.0 for an integer, and any number of digits; `range` and torch do not."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _explain(error: ValidationError) -> str:
-    where = ".".join(map(str, error.path)) or "the top level"
+def _is_number(_, value: Any) -> bool:
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+_Validator = validators.extend(Draft202012Validator, type_checker=_TYPES)
+
+
+def _problems(config: Mapping, schema: Mapping, places: Places) -> list[str]:
+    errors = _Validator(schema).iter_errors(config)
+    return [_explain(error, places) for error in sorted(errors, key=lambda error: list(map(str, error.path)))]
+
+
+def _explain(error: ValidationError, places: Places) -> str:
+    path = tuple(map(str, error.path))
+    where = ".".join(path) or "the top level"
     if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
         known = list(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
-        hints = [
-            f"did you mean {near[0]!r}?" for key in unknown if (near := difflib.get_close_matches(str(key), known))
-        ]
-        return (
-            f"{where}: unknown key {', '.join(map(repr, unknown))}; {' '.join(hints) or 'known: ' + ', '.join(known)}"
-        )
-    if error.validator == "enum":
-        expected = "one of " + ", ".join(map(str, error.validator_value))
+        unknown = sorted(map(str, set(error.instance) - set(known)))
+        hints = [f"did you mean {near[0]!r}?" for key in unknown if (near := difflib.get_close_matches(key, known))]
+        path = (*path, unknown[0])
+        told = f"unknown key {', '.join(map(repr, unknown))}; {' '.join(hints) or 'known: ' + ', '.join(known)}"
+    elif error.validator == "enum":
+        told = f"{_shown(error.instance)}; expected one of {', '.join(map(str, error.validator_value))}"
     elif error.validator == "type":
-        expected = " or ".join(
-            [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
-        )
+        types = error.validator_value
+        told = f"{_shown(error.instance)}; expected {types if isinstance(types, str) else ' or '.join(types)}"
     elif error.validator == "required":
-        return f"{where}: {error.message}"
+        told = error.message
     else:
-        described = error.schema.get("description", "")
-        expected = f"{error.message}. {described}".strip()
-        return f"{where}: {expected}"
-    return f"{where}: {error.instance!r}; expected {expected}"
+        told = f"{error.message[:300]}. {error.schema.get('description', '')}".strip()
+    place = next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)
+    return f"{place}: {where}: {told}" if place else f"{where}: {told}"
+
+
+def _shown(value: Any) -> str:
+    """A wrong value, and what YAML may have made of what was meant."""
+    if isinstance(value, bool):
+        return f"{value} (off, on, no and yes are false and true to YAML, unless in quotes)"
+    with suppress(ValueError, TypeError):
+        if isinstance(value, str) and math.isfinite(float(value)):
+            return f"the text {value!r} (a number has no quotes, and a point before its exponent: 1.0e-3)"
+    return reprlib.repr(value)
 
 
 def _check_dataset(dataset: Mapping) -> None:

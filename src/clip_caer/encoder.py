@@ -2,7 +2,6 @@
 
 import zipfile
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -43,10 +42,13 @@ def load_clip(model: str, pretrained: str | None, precision: str = "fp32", devic
         if pretrained and _is_torchscript(pretrained):
             clip = open_clip.load_openai_model(pretrained, precision, device)
         else:
-            clip = open_clip.create_model(model, pretrained, precision, device, require_pretrained=not is_folder)
-    except (RuntimeError, OSError, KeyError, ValueError, UnpicklingError) as error:
+            clip = open_clip.create_model(model, pretrained, precision, device, require_pretrained=True)
+        if not all(tensor.isfinite().all() for tensor in clip.state_dict().values()):
+            raise ValueError("the weights hold values that are not finite")
+    except Exception as error:  # files of another kind make the readers raise anything at all
+        why = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
-            f"encoder: cannot load {model!r} with the weights {pretrained!r}: {str(error).splitlines()[0]}\n"
+            f"encoder: cannot load {model!r} with the weights {pretrained!r}: {why}\n"
             "Expected a tag of this model (open_clip.list_pretrained() names them) that is downloaded or can be, "
             "or a weights file of this model. On a machine without internet, download the file and give its path."
         ) from error

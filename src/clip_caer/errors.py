@@ -1,6 +1,21 @@
 """The one exception that means: the user can mend this."""
 
+import errno
+import os
+import re
 from collections.abc import Sequence
+
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Give yourself the permission"),
+    errno.EROFS: "Make it writable",
+    errno.EIO: "Look after the disk",
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "Bring it back"),
+    errno.EEXIST: "Move it out of the way",
+    errno.EISDIR: "Move the folder out of the way",
+    errno.ELOOP: "Mend the link",
+    errno.EMFILE: "Allow more open files (ulimit -n)",
+}
 
 
 class UserError(Exception):
@@ -8,6 +23,20 @@ class UserError(Exception):
 
     Shown to the user as it stands, without a traceback. Anything else that is raised is a bug of ours.
     """
+
+
+def refused(error: Exception, path: str | os.PathLike) -> UserError | None:
+    """What the system would not do (a full disk, a file that is gone), with its cure; None for any other error.
+
+    path: what was read or written, in case the error does not name it.
+    """
+    words = re.search(r"\(os error (\d+)\)", str(error))  # libraries in Rust tell the number in words only
+    number = int(words[1]) if words else getattr(error, "errno", None)
+    if number not in _CURES:
+        return None
+    place = getattr(error, "filename", None) or path
+    again = "and start again; what is done is kept."
+    return UserError(f"{os.fspath(place)}: {os.strerror(number)}. {_CURES[number]}, {again}")
 
 
 def reject(problems: Sequence[str], heading: str, shown: int = 50) -> None:

@@ -5,12 +5,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from clip_caer.errors import UserError, refused
+
+_UNFINISHED = ".unfinished"
 
 
 @contextmanager
@@ -18,19 +22,30 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; move it there if the block succeeds, remove it if not.
 
     The caller may create a file or a folder at the temporary path. The suffix is kept, because writers look at it.
-    A folder that stands at `path` is replaced.
+    A folder that stands at `path` is replaced. Raises UserError that names `path` if the disk is full, or the like.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    workplace = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent))
         temporary = workplace / path.name
         yield temporary
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
+    except Exception as error:
+        if isinstance(error, OSError) and workplace and str(workplace) in str(error.filename):
+            error.filename = None  # a name that is gone by the time it is read
+        raise refused(error, path) or error from error
     finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+        if workplace:
+            shutil.rmtree(workplace, ignore_errors=True)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a folder of this name is where `atomic` puts what is being written."""
+    return name.startswith(".") and name.endswith(_UNFINISHED)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -49,10 +64,40 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_parquet(table: pl.DataFrame, path: str | Path) -> None:
-    """Write `table`, atomically. The same table always gives the same bytes."""
+def write_parquet(table: pl.DataFrame, path: str | Path, **header: Any) -> None:
+    """Write `table`, atomically, with a header of JSON values. Equal content gives equal bytes."""
+    metadata = {"header": json.dumps(header)} if header else None
     with atomic(path) as temporary:
-        table.write_parquet(temporary, compression="zstd")
+        table.write_parquet(temporary, compression="zstd", metadata=metadata)
+
+
+def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -> pl.DataFrame:
+    """Read a table that `write_parquet` wrote.
+
+    Raises UserError that names the file if it is damaged, lacks one of `columns`, or has another header.
+    """
+    try:
+        table = pl.read_parquet(path, glob=False)
+        found = json.loads(pl.read_parquet_metadata(path).get("header", "{}"))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise refused(error, path) or refusal(path, str(error).partition("\n")[0]) from error
+    for key, value in header.items():
+        if found.get(key) != value:
+            raise refusal(path, f"its {key} is {found.get(key)!r}, expected {value!r}")
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise refusal(path, f"it has no column {', '.join(missing)}")
+    return table
+
+
+def refusal(path: str | Path, why: str) -> UserError:
+    """The error that says why a file of ours is not used."""
+    return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")
+
+
+def is_endless(path: str | Path) -> bool:
+    """Whether reading `path` might never end: it is a pipe, a socket or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def sha256_file(path: str | Path) -> str:

@@ -18,10 +18,11 @@ from clip_caer.video import Damaged, extract_clip, find_ffmpeg
 
 __all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")  # whatever the name says; some others would run a program
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
 _START_OF_SCAN, _END_OF_PICTURE = b"\xff\xda", b"\xff\xd9"  # of JPEG
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # but for restarts
-_EXTRACTED = {
+EXTRACTED = {
     "clip_id": pl.String,
     "status": pl.String,
     "message": pl.String,
@@ -51,9 +52,10 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
     Raises `Damaged`.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
-                pixels = _decode_jpeg(Path(path).read_bytes())
+                picture.fp.seek(0)
+                pixels = _decode_jpeg(picture.fp.read())
                 if pixels is not None:
                     return pixels
             picture = ImageOps.exif_transpose(picture)
@@ -63,11 +65,11 @@ def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
                 black = Image.new("RGBA", picture.size, "black")
                 picture = Image.alpha_composite(black, picture.convert("RGBA"))
             return np.array(picture.convert("RGB"))
-    except FileNotFoundError:
-        raise
     except UnidentifiedImageError as error:
         raise Damaged(f"{_name(path)}: this is no picture") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a decoder may raise anything at all
+        if isinstance(error, MemoryError) or getattr(error, "errno", None):  # this is not the picture's fault
+            raise
         raise Damaged(f"{_name(path)}: {error}") from error
 
 
@@ -102,13 +104,19 @@ def clip_files(
 
 
 def extract_shard(
-    shard: pl.DataFrame, dataset_folder: str | Path, target: str | Path, count: int | None, ffmpeg_path: str
+    shard: pl.DataFrame,
+    dataset_folder: str | Path,
+    target: str | Path,
+    count: int | None,
+    ffmpeg_path: str,
+    fingerprint: str = "",
 ) -> pl.DataFrame:
     """Write the frames of a shard's videos to `target`/{clip_id}/{number}.jpg, and a table of its clips.
 
     shard: a table of index/shards. count: frames a clip; None for all. A clip of pictures stays where it is and is only
     listed. A damaged clip is listed with a message and has no frames here.
-    The table, also in `target`/clips.parquet: clip_id, status, message, n_frames (of the whole clip), width, height.
+    The table, also in `target`/clips.parquet under that fingerprint: clip_id, status, message, n_frames (of the whole
+    clip), width, height.
     """
     with atomic(target) as folder:
         folder.mkdir()
@@ -117,8 +125,8 @@ def extract_shard(
             _extract(clip, Path(dataset_folder), folder, count, ffmpeg_path)
             for clip in tqdm(clips, desc="frames", unit="clip")
         ]
-        table = pl.DataFrame(rows, schema=_EXTRACTED, orient="row")
-        write_parquet(table, folder / "clips.parquet")
+        table = pl.DataFrame(rows, schema=EXTRACTED, orient="row")
+        write_parquet(table, folder / "clips.parquet", fingerprint=fingerprint)
     return table
 
 

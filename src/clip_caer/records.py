@@ -105,7 +105,7 @@ def recording(
     except BaseException as error:
         record.status, record.error = "FAILED", _message(error)
         record.artifacts = []  # deleted with the outputs of the job
-        with suppress(OSError):  # a full disk must not hide the error itself
+        with suppress(OSError, UserError):  # a full disk must not hide the error itself
             _write(record, failure)
         raise
     _write(record, path)

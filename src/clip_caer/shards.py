@@ -1,6 +1,8 @@
 """The work on one shard: its sound clips, one after the other."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +12,13 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from clip_caer.dataset.tables import BOXES
+from clip_caer.errors import UserError
 from clip_caer.faces import detect_clip
-from clip_caer.faces.student import SCHEMA, given_faces
-from clip_caer.frames import clip_files, read_picture
+from clip_caer.faces.student import CORNERS, SCHEMA, given_faces
+from clip_caer.files import read_parquet, refusal
+from clip_caer.fingerprints import fingerprint
+from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, read_picture
 from clip_caer.video import Damaged
 from clip_caer.views import person_boxes, view_crops
 
@@ -38,11 +44,17 @@ class Shard:
     order: str = "numeric"
 
     @cached_property
+    def decoded(self) -> pl.DataFrame:
+        """What was decoded of each video; the folder is named after the fingerprint that it must have."""
+        fingerprint = self.frames_folder.parent.name
+        return read_parquet(self.frames_folder / "clips.parquet", EXTRACTED, fingerprint=fingerprint)
+
+    @cached_property
     def damaged(self) -> dict[str, str]:
         """Clip id → message of the clips that were found damaged so far."""
         listed = [self.table.select("clip_id", "status", "message")]
         if self.frames_folder:
-            listed.append(pl.read_parquet(self.frames_folder / "clips.parquet").select("clip_id", "status", "message"))
+            listed.append(self.decoded.select("clip_id", "status", "message"))
         return dict(pl.concat(listed).filter(status="damaged").select("clip_id", "message").iter_rows())
 
     @cached_property
@@ -55,14 +67,42 @@ class Shard:
         """(clip id, sha256 of its data) of the sound clips."""
         return [(clip["clip_id"], clip["sha256"]) for clip in self.clips]
 
+    @property
+    def digest(self) -> str:
+        """Tells this content from any other."""
+        return fingerprint(self.contents)
+
     def files(self, clip: Mapping[str, Any]) -> list[tuple[int, Path]]:
-        """Frame numbers and pictures of a clip, in order."""
-        files = clip_files(clip, self.dataset_folder, self.frames_folder, self.count)
+        """Frame numbers and pictures of a clip, in order. Raises UserError if decoded frames are no longer there."""
+        try:
+            files = clip_files(clip, self.dataset_folder, self.frames_folder, self.count)
+        except FileNotFoundError as error:
+            if clip["kind"] == "frames":
+                raise
+            raise self._lost(clip, "its frames") from error
+        if clip["kind"] == "video":
+            (n_frames,) = self.decoded.filter(clip_id=clip["clip_id"])["n_frames"]
+            missing = set(frame_numbers(n_frames, self.count)) - {number for number, _ in files}
+            if missing:
+                raise self._lost(clip, f"frame {min(missing)}")
         return sorted(files, key=lambda file: file[1].name) if self.order == "text" else files
 
     def pictures(self, clip: Mapping[str, Any]) -> Iterator[np.ndarray]:
-        """The frames of a clip, one by one, uint8 [H, W, 3] RGB. Raises Damaged."""
-        return (read_picture(path) for _, path in self.files(clip))
+        """The frames of a clip, one by one, uint8 [H, W, 3] RGB of one size. Raises Damaged."""
+        first = None
+        for number, path in self.files(clip):
+            try:
+                picture = read_picture(path)
+            except Damaged as damage:
+                raise damage if clip["kind"] == "frames" else self._lost(clip, f"frame {number}") from damage
+            first = picture.shape if first is None else first
+            if picture.shape != first:
+                sizes = " and ".join(f"{width} × {height}" for height, width, _ in (first, picture.shape))
+                raise Damaged(f"{path.name}: the size of the picture changes within the clip: {sizes}")
+            yield picture
+
+    def _lost(self, clip: Mapping[str, Any], what: str) -> UserError:
+        return refusal(self.frames_folder, f"{what} of the clip {clip['clip_id']!r} is missing or damaged")
 
 
 def open_shard(
@@ -70,7 +110,9 @@ def open_shard(
 ) -> Shard:
     """A shard from the paths of its tables, and of its decoded frames where it has some. See `Shard`."""
     frames_folder = Path(frames) if frames else None
-    return Shard(pl.read_parquet(table), pl.read_parquet(boxes), Path(dataset_folder), frames_folder, count, order)
+    columns = ["clip_id", "source", "kind", "n_frames", "sha256", "status", "message"]
+    tables = read_parquet(table, columns), read_parquet(boxes, BOXES)
+    return Shard(*tables, Path(dataset_folder), frames_folder, count, order)
 
 
 def shard_faces(shard: Shard, detector: "Detector", fill_gap: int) -> pl.DataFrame:
@@ -91,6 +133,20 @@ def shard_faces(shard: Shard, detector: "Detector", fill_gap: int) -> pl.DataFra
             continue
         parts.append(faces.select(pl.lit(clip["clip_id"]).alias("clip_id"), pl.all()))
     return pl.concat(parts)
+
+
+def read_faces(path: str, shard: Shard) -> pl.DataFrame:
+    """The faces table of a shard. Raises UserError that names the file if it is damaged, or not of these clips."""
+    faces = read_parquet(path, ["clip_id", *SCHEMA], fingerprint=Path(path).parent.name, clips=shard.digest)
+    if not faces.select(pl.col(CORNERS).is_finite().all()).select(pl.all_horizontal(pl.all())).item():
+        raise refusal(path, "it holds boxes that are not finite")
+    rows = dict(faces.group_by("clip_id").agg("frame").iter_rows())
+    for clip in shard.clips:
+        with suppress(Damaged):
+            if sorted(rows.get(clip["clip_id"], [])) != sorted(number for number, _ in shard.files(clip)):
+                deque(shard.pictures(clip), maxlen=0)  # a clip with damaged pictures has no faces
+                raise refusal(path, f"it lacks frames of the clip {clip['clip_id']!r}")
+    return faces
 
 
 def crop_loader(

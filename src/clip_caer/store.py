@@ -11,8 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from clip_caer.errors import UserError
-from clip_caer.files import atomic
+from clip_caer.files import atomic, refusal
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any], path: str | Path) -> None:
@@ -58,11 +57,16 @@ def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str
     return file, header
 
 
+def read_tensors(path: str | Path, **expected: Any) -> dict[str, torch.Tensor]:
+    """All tensors of a file. Raises UserError as `open_tensors` does, and for a value that is not finite."""
+    file, _ = open_tensors(path, **expected)
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (an open file, not a dict)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise refusal(path, f"{name} holds values that are not finite")
+    return tensors
+
+
 def read_damaged(path: str | Path) -> dict[str, str]:
     """Clip id → message of the damaged clips of a shard of features or crops, from its header alone."""
     return open_tensors(path)[1]["damaged"]
-
-
-def refusal(path: str | Path, why: str) -> UserError:
-    """The error that says why a cached file is not used."""
-    return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")

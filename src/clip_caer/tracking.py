@@ -10,8 +10,9 @@ import logging
 import os
 import posixpath
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -35,6 +36,9 @@ from clip_caer.errors import UserError
 from clip_caer.files import atomic
 from clip_caer.fingerprints import fingerprint
 from clip_caer.records import Record, read_records
+from clip_caer.tracking_address import without_secrets
+
+log = logging.getLogger(__name__)
 
 PARENT = "mlflow.parentRunId"
 _METRICS_A_CALL, _PARAMS_A_CALL = 1000, 100  # MLflow's limits, and below
@@ -54,7 +58,8 @@ def publish(results: str | Path, experiment: str, uri: str | None = None) -> Pub
 
     experiment: MLflow's name of the experiment.
     uri: a tracking server or database; None: `mlflow.db` and `mlflow-artifacts` in `results`.
-    Raises UserError when MLflow cannot be reached or its database is damaged.
+    A damaged database in `results` is set aside as mlflow.db.damaged, and made anew from the records.
+    Raises UserError when MLflow cannot be reached or written to.
     """
     results = Path(results).resolve()
     if not results.is_dir():
@@ -168,10 +173,24 @@ def _runs_by_key(client: MlflowClient, experiment_id: str) -> dict[str, list[Run
 
 def _database(path: Path) -> str:
     """Address of our own database. It is made aside and then moved: a half-made one could never be opened again."""
+    if path.exists() and _is_damaged(path):
+        log.warning("%s is damaged. It is kept as %s.damaged, and made anew from the records.", path, path.name)
+        os.replace(path, f"{path}.damaged")
+        Path(f"{path}-journal").unlink(missing_ok=True)
     if not path.exists():
         with atomic(path) as temporary:
             MlflowClient(f"sqlite:///{temporary}").search_experiments()
     return f"sqlite:///{path}"
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+    except sqlite3.OperationalError:  # a full disk, or the like; MLflow will say
+        return False
+    except sqlite3.DatabaseError:
+        return True
 
 
 def _open_experiment(client: MlflowClient, name: str, results: Path, shared: bool) -> str:
@@ -210,8 +229,9 @@ def _complaint(error: Exception, results: Path, uri: str | None) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     if uri is None:
         database = results / "mlflow.db"
-        return f"Cannot write {database}: {reason}\nIf it is damaged, delete it; it is made anew from the records."
-    shown = re.sub(r"\?.*", "", re.sub(r"://.*@", "://", uri))
+        cure = "Make room there" if "disk is full" in reason else "If it is damaged, delete it"
+        return f"Cannot write {database}: {reason}\n{cure}; it is made anew from the records."
+    shown = without_secrets(uri)
     for secret in re.findall(r"://[^:]*:(.+)@", uri) + re.findall(r"\?(.+)", uri):
         reason = reason.replace(uri, shown).replace(secret, "***").replace(unquote(secret), "***")
     return f"MLflow at {shown} cannot be used: {reason}\nCheck `tracking.uri`, and that the server is up."

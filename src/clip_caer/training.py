@@ -20,7 +20,7 @@ from clip_caer.evaluation import confusion_matrix, uar, war
 from clip_caer.fingerprints import fingerprint
 from clip_caer.losses import make_loss, training_targets
 from clip_caer.model import learned
-from clip_caer.store import open_tensors, save_tensors
+from clip_caer.store import open_tensors, read_tensors, save_tensors
 
 Model = nn.Module  # ClipCaer or EndToEnd: takes the inputs that its Clips draw; has parts()
 
@@ -182,13 +182,13 @@ def _keep(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimi
 def _restore(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer) -> Trained:
     """Put a kept state back; an empty history if it is of another run, or damaged."""
     try:
-        file, header = open_tensors(path, identity=identity)
+        tensors, (_, header) = read_tensors(path), open_tensors(path, identity=identity)
     except UserError:
         return Trained()
     parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
-    for key in file.keys():  # noqa: SIM118 (an open file, not a dict)
+    for key, tensor in tensors.items():
         part, name = key.split("/", 1)
-        parts[part][name] = file.get_tensor(key)
+        parts[part][name] = tensor
     model.load_state_dict(parts["model"], strict=False)
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in parts["optimizer"].items():

@@ -16,11 +16,21 @@ from PIL import Image
 
 from clip_caer.errors import UserError
 
+# What is opened as a video. Of other files ffmpeg would wait for the next part of a playlist for ever, draw their text,
+# run a script, or read whatever files they name.
+_FORMATS = (
+    "apng,asf,av1,avi,dhav,dv,flv,gif,gxf,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,obu,"
+    "ogg,rm,vc1,vvc,webp_anim,wtv,yuv4mpegpipe"
+)
 _DISCARD = 0x4  # flag of a packet that an edit list hides
+_FULL = ("No space left on device", "Disk quota exceeded")
+_STOPPED = re.compile(r"^\[info\] Exiting normally, received signal", re.MULTILINE)
 _UNKNOWN = -(2**63)  # time of a packet whose container does not say when it is shown
-_NOT_THE_VIDEO = ("No space left on device", "Disk quota exceeded", "received signal")
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
 _PICTURES = {"fps_mode": "passthrough", "enc_time_base": "1:1", "qscale:v": 2, "huffman": "default", "threads": 1}
+_DECODED = re.compile(r"Input stream \S+ \(video\): .*; (\d+) frames decoded")
+_HDR = re.compile(r"Stream #0\S* Video: .*(smpte2084|arib-std-b67)")  # the two transfer functions of HDR, PQ and HLG
+_ERROR = re.compile(r"(\[[^]]* @ 0x[0-9a-f]+\] )*\[(error|fatal)\]")
 _CUT_SHORT = re.compile(r"File ended prematurely|partial file")  # errors that ffmpeg forgives, even with -xerror
 
 
@@ -72,16 +82,19 @@ def extract_clip(
     """Decode a video once and write its frames, all or those with the given numbers, to `folder`/{number}.jpg.
 
     numbers: ascending, 1-based. The pictures stand upright and have JPEG's own colours (BT.601, full range), whatever
-    the video's were; a video that does not name its colours is taken for BT.601 in limited range.
+    the video's were; a video that does not name its colours is taken for BT.601 in limited range. In HDR, what is
+    brighter than white becomes white; transparency is ignored.
     Returns the number of frames decoded, and the pictures' width and height in pixels.
     Raises `Damaged` at any error of the decoder: what it makes up beyond that is no data.
     """
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     pattern = str(folder).replace("%", "%%") + "/%d.jpg"
-    output = _pictures(video, numbers).output(pattern, format="image2", **_PICTURES)
-    log = _run(output, video, ffmpeg_path)[1]
-    n_frames = int(re.search(r"(\d+) frames decoded", log)[1])
+    log = _run(_pictures(video, numbers).output(pattern, format="image2", **_PICTURES), video, ffmpeg_path)[1]
+    if _HDR.search(log):  # rare enough to be found out only now
+        output = _pictures(video, numbers, hdr=True).output(pattern, format="image2", **_PICTURES)
+        log = _run(output, video, ffmpeg_path)[1]
+    n_frames = int(_DECODED.search(log)[1])
     if n_frames < (numbers[-1] if numbers else 1):
         raise Damaged(f"decoded {n_frames} frames, and frame {numbers[-1]} is wanted" if numbers else "no frames")
     for i in reversed(range(len(numbers or ()))):  # ffmpeg counts what it writes; the last first, so that none collide
@@ -96,7 +109,9 @@ def stream_frames(video: str | Path, ffmpeg_path: str) -> Iterator[bytes]:
     Nothing is kept, so that a long video needs no more memory than a short one. Raises `Damaged` as `extract_clip`
     does, after the frames that came before the damage. Left early, it stops ffmpeg.
     """
-    output = _pictures(video, None).output("pipe:1", format="mpjpeg", vcodec="mjpeg", **_PICTURES)
+    look = _open(video).output("pipe:1", format="null", **{"frames:v": 1})
+    hdr = bool(_HDR.search(_run(look, video, ffmpeg_path)[1]))
+    output = _pictures(video, None, hdr).output("pipe:1", format="mpjpeg", vcodec="mjpeg", **_PICTURES)
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             _command(output, ffmpeg_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
@@ -108,7 +123,7 @@ def stream_frames(video: str | Path, ffmpeg_path: str) -> Iterator[bytes]:
             process.kill()
             process.communicate()
         log.seek(0)
-        _judge(process.returncode, log.read().decode(errors="replace"), video)
+        _judge(process.returncode, log.read(), video)
 
 
 def _parts(stream: IO[bytes]) -> Iterator[bytes]:
@@ -122,18 +137,24 @@ def _parts(stream: IO[bytes]) -> Iterator[bytes]:
                 yield picture
 
 
-def _pictures(video: str | Path, numbers: Sequence[int] | None) -> ffmpeg.nodes.FilterableStream:
+def _pictures(video: str | Path, numbers: Sequence[int] | None, hdr: bool = False) -> ffmpeg.nodes.FilterableStream:
     """The frames of a video, all or those with the given numbers, ready for the JPEG encoder."""
     stream = _open(video)
     if numbers is not None:
         stream = stream.filter("select", "+".join(f"eq(n,{number - 1})" for number in numbers))
-    stream = stream.filter("scale", out_color_matrix="bt601", out_range="full", flags="bicubic")
+    if hdr:  # white is at 203 cd/m² (ITU-R BT.2408)
+        stream = stream.filter("zscale", transfer="linear", npl=203).filter("format", "gbrpf32le")
+        stream = stream.filter("zscale", primaries="bt709", transfer="bt709", matrix="bt709", range="limited")
+        stream = stream.filter("format", "yuv444p")
+    colours = {"out_color_matrix": "bt601", "out_range": "full", "flags": "bicubic"}
+    stream = stream.filter("scale", w="round(iw*sar)", h="ih", **colours)  # pixels need not be square
     return stream.filter("format", "yuvj420p").filter("setpts", "N/TB")  # the encoder refuses two frames at one time
 
 
 def _open(video: str | Path) -> ffmpeg.nodes.FilterableStream:
     """The first video stream that is not a cover picture. Absolute, since ffmpeg takes a:b for a protocol."""
     options = {"threads": 1, "err_detect": "explode", "protocol_whitelist": "file"}
+    options["format_whitelist"] = _FORMATS
     return ffmpeg.input(str(Path(video).absolute()), **options)["V:0"]
 
 
@@ -144,8 +165,7 @@ def _list_packets(video: str | Path, ffmpeg_path: str, **options: str | None) ->
 def _run(output: ffmpeg.nodes.OutputStream, video: str | Path, ffmpeg_path: str) -> tuple[str, str]:
     """What ffmpeg wrote to its standard output, and its log. Raises `Damaged` with the log's first complaint."""
     process = subprocess.run(_command(output, ffmpeg_path), stdin=subprocess.DEVNULL, capture_output=True)
-    log = process.stderr.decode(errors="replace")
-    _judge(process.returncode, log, video)
+    log = _judge(process.returncode, process.stderr, video)
     return process.stdout.decode(errors="replace"), log
 
 
@@ -155,23 +175,32 @@ def _command(output: ffmpeg.nodes.OutputStream, ffmpeg_path: str) -> list[str]:
     return output.compile(cmd=ffmpeg_path, overwrite_output=True)
 
 
-def _judge(returncode: int, log: str, video: str | Path) -> None:
-    """Raise `Damaged` if ffmpeg had to complain of the video, `UserError` if it was stopped by something else."""
-    errors = [line for line in log.splitlines() if "[error]" in line or "[fatal]" in line]
-    if returncode in _KILLED or (returncode and any(trouble in log for trouble in _NOT_THE_VIDEO)):
-        reason = errors[-1] if errors else f"it was killed (signal {-returncode})"
-        raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. Mend that and run again.")
+def _judge(returncode: int, log: bytes, video: str | Path) -> str:
+    """ffmpeg's log, without the name of the video, which could hold any words.
+
+    Raises `Damaged` if ffmpeg had to complain of the video, `UserError` if it was stopped by something else.
+    """
+    log = log.decode(errors="replace").replace(str(Path(video).absolute()), "the video")
+    errors = [_tell(line) for line in log.splitlines() if _ERROR.match(line)]
+    full = next((trouble for trouble in _FULL if any(trouble in line for line in errors)), None)
+    if returncode in _KILLED or (returncode and (full or _STOPPED.search(log))):
+        reason = full or (errors[-1] if errors else f"it was killed (signal {-returncode})")
+        cure = "Make room where results are kept" if full else "Mend that"
+        raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. {cure}, and start again.")
     if returncode:
-        raise Damaged(_tell(errors[0] if errors else f"ffmpeg ended with {returncode}", video))
+        raise Damaged(errors[0] if errors else f"ffmpeg ended with {returncode}")
     for line in filter(_CUT_SHORT.search, errors):
-        raise Damaged(_tell(line, video))
+        raise Damaged(line)
+    return log
 
 
-def _tell(line: str, video: str | Path) -> str:
-    """A line of ffmpeg's log without its marks, and without where the video lies."""
+def _tell(line: str) -> str:
+    """A line of ffmpeg's log without its marks."""
+    if "Format not on whitelist" in line:
+        return "not a video"
     if "matches no streams" in line:
         return "no video stream"
     if "Invalid pts" in line:  # the filters began anew
         return "the size or format of the picture changes within the video"
-    line = re.sub(r"^(\[[^]]*\] *)+", "", line).replace(f"{Path(video).absolute()}: ", "")
+    line = re.sub(r"^(\[[^]]*\] *)+", "", line).removeprefix("the video: ")
     return re.sub(r"^Task finished with error code: -?\d+ \((.*)\)$", r"\1", line)

@@ -239,10 +239,16 @@ def test_a_moved_folder_is_told(results, record, tmp_path):
         publish(tmp_path / "copy", QUESTION)
 
 
-def test_a_damaged_database_is_told(results):
-    (results / "mlflow.db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(UserError, match=r"(?s)mlflow\.db.*not a database.*delete it"):
-        publish(results, QUESTION)
+@pytest.mark.parametrize(
+    "damage", [lambda content: b"not a database" * 1000, lambda content: content[: len(content) // 2]]
+)
+def test_a_damaged_database_is_set_aside_and_made_anew(results, record, damage, caplog):
+    record()
+    run_publish(results)
+    (results / "mlflow.db").write_bytes(damage((results / "mlflow.db").read_bytes()))
+    assert publish(results, QUESTION) == Published(new=1, kept=0, replaced=0)
+    assert list(runs(results)) == ["train/seed1@f"]
+    assert (results / "mlflow.db.damaged").exists() and "made anew from the records" in caplog.text
 
 
 def test_no_results_yet(tmp_path):

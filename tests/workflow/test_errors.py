@@ -1,12 +1,12 @@
 """What the user sees when something is wrong: what, where, and what to do, and no traceback."""
 
 import pytest
-from experiments import Experiment, set_up, write_sheet
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from clip_caer.records import read_records
 from clips import draw_frames, write_video
+from experiments import Experiment, set_up, write_sheet
 
 
 def test_all_problems_of_a_sheet_are_told_at_once_before_any_work(tmp_path, model, weights):

@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from experiments import SHEET, write_sheet
 
 from clip_caer.dataset.index import shard_of
 from clips import draw_frames, write_video
+from experiments import SHEET, write_sheet
 
 USABLE = "results/index/usable.parquet"  # the last file before clips are dealt into splits
 PER_SHARD = {"frames", "faces", "features"}

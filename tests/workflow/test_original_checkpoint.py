@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 import torch
 import yaml
-from experiments import PROJECT, set_up
 from PIL import Image
 
 from clip_caer.crops import context_view
@@ -18,6 +17,7 @@ from clip_caer.original import load_checkpoint
 from clip_caer.trained.file import write_model
 from clip_caer.trained.run import open_packed, open_run
 from clips import RaerClip, write_raer
+from experiments import PROJECT, set_up
 from original_checkpoints import random_state, save
 
 TEXTS = ["a calm face", "a bright smile", "knitted brows", "heavy eyelids", "a glance at the phone"]

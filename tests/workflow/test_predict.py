@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from experiments import BIN, PROJECT, Experiment, set_up
 from PIL import Image
 
 from clip_caer.cli import main
 from clip_caer.explaining.clips import worst
 from clips import spoil
+from experiments import BIN, PROJECT, Experiment, set_up
 
 RUN = "runs/fused/official/seed-1"
 CLASSES = ["neutrality", "enjoyment", "confusion", "fatigue", "distraction"]

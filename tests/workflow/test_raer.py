@@ -2,10 +2,10 @@
 
 import polars as pl
 import pytest
-from experiments import set_up, write_sheet
 
 from clip_caer.features import read_features
 from clips import RaerClip, draw_frames, write_raer, write_video
+from experiments import set_up, write_sheet
 
 LABELS = ["neutrality", "enjoyment", "confusion"]
 FACE = [-3.5, 2, 30, 40]  # a corner lies outside the picture

@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+
 from experiments import PROJECT, set_up, write_sheet
 
 REAL_CLIPS = PROJECT.parent / "shared/real_clips"

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from experiments import PROJECT, Experiment
 
 AFTER_SUMMARY = {"summary", "page", "publish"}

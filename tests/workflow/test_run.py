@@ -5,11 +5,11 @@ from itertools import product
 
 import polars as pl
 import pytest
-from experiments import CUT, SHEET, SPOILED, Experiment
 from PIL import Image
 
 from clip_caer.features import read_features
 from clip_caer.records import read_records
+from experiments import CUT, SHEET, SPOILED, Experiment
 
 SPLITS = ["official", "subject_kfold-1", "subject_kfold-2"]
 PROTOCOLS = ["official", "subject_kfold"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from experiments import PROJECT, Experiment
 
 from clip_caer.configuration import merge
 from cluster import running_cluster, why_not
+from experiments import PROJECT, Experiment
 
 pytestmark = pytest.mark.slurm
 

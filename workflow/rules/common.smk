@@ -15,7 +15,9 @@ sys.path.insert(0, str(HOME / "src"))
 inherited = dict(os.environ).get("PYTHONPATH", "")
 # Jobs may run in conda environments of their own, where clip_caer is not installed.
 os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
+os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
+from clip_caer.config_file import read_places
 from clip_caer.configuration import complete, model_settings, models
 from clip_caer.dataset.index import shard_of
 from clip_caer.dataset.labels import class_names
@@ -24,15 +26,24 @@ from clip_caer.errors import UserError, reject
 from clip_caer.faces.weights import ONNX_SHA256, WEIGHTS, check_local_weights
 from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
+from clip_caer.interruptions import claim, clear_unfinished
 from clip_caer.predicting.source import find_videos, short_names
 from clip_caer.splits import protocol_of, split_names
 from clip_caer.texts import class_texts
+from clip_caer.tracking_address import without_secrets
 
 try:
-    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml"))
+    places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}
+    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml", places))
     SPLITS = split_names(config["protocols"])
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+# The address of an MLflow server may hold a password. Jobs find it in their environment; nothing keeps it.
+if config["tracking"]["uri"]:
+    os.environ |= {"CLIP_CAER_TRACKING_URI": os.path.expandvars(config["tracking"]["uri"])}
+    config["tracking"]["uri"] = without_secrets(config["tracking"]["uri"])
 
 
 class Store(NamedTuple):
@@ -275,6 +286,7 @@ def check_local_files():
 
 try:
     check_local_files()
+    DATASET_STATE = "" if DEMO else dataset_state(DATASET)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -310,6 +322,14 @@ def run_keys():
         keys |= {(protocol, model): model_key(protocol, model) for model in MODELS}
         keys |= {(protocol, control): control_key(protocol, control) for control in CONTROLS}
     return keys
+
+
+def claim_results():
+    """Before the first job: no other run may be at work in the same results."""
+    try:
+        claim(RESULTS)
+    except UserError as error:
+        raise WorkflowError(str(error))
 
 
 # ---- use ----
@@ -392,10 +412,11 @@ def records_of_stage(wildcards):
 
 
 def publish_failures():
-    """After a failed run: publish what there is, failures too. The workflow's own error stands, whatever happens here."""
+    """After a failed run: clear up, and publish what there is. The workflow's own error stands, whatever happens here."""
     from clip_caer.tracking import publish
 
+    clear_unfinished(RESULTS)
     try:
-        publish(Path(RESULTS), config["experiment"], config["tracking"]["uri"])
+        publish(Path(RESULTS), config["experiment"], dict(os.environ).get("CLIP_CAER_TRACKING_URI"))
     except UserError as error:
         print(error, file=sys.stderr)

@@ -41,7 +41,7 @@ checkpoint index:
     threads: 8
     params:
         dataset=DATASET,
-        state="" if DEMO else dataset_state(DATASET),
+        state=DATASET_STATE,
         ffmpeg=config["frames"]["ffmpeg"],
         fingerprint=SOURCE,
         code=CODE["index"],

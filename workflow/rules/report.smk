@@ -120,7 +120,6 @@ rule publish:
     """Publish the records of a finished stage to MLflow. Jobs themselves only write records."""
     input:
         records_of_stage,
-        database=(ancient(f"{RESULTS}/mlflow.db") if not config["tracking"]["uri"] else []),
     output:
         f"{RESULTS}/tracking/{{stage}}.json",
     log:
@@ -130,6 +129,7 @@ rule publish:
         "../../envs/tracking.yaml"
     params:
         experiment=config["experiment"],
+        server=config["tracking"]["uri"],
         code=CODE["publish"],
     script:
         "../scripts/publish.py"

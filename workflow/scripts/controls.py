@@ -1,11 +1,9 @@
 """Predict the validation and test clips of a split with every control that needs no training by steps."""
 
-import polars as pl
-
 from clip_caer.controls import CONTROLS, mean_features, text_features
 from clip_caer.encoder import load_clip, load_tokenizer
 from clip_caer.experiment import clips_of_roles, open_stores
-from clip_caer.files import write_parquet
+from clip_caer.files import read_parquet, write_parquet
 from clip_caer.splits import ROLES
 from clip_caer.statistics import add_temperature
 from clip_caer.texts import class_texts
@@ -13,8 +11,8 @@ from job import job, recorded
 
 params, split = snakemake.params, snakemake.wildcards.split
 with job(snakemake), recorded(snakemake, snakemake.output.record, f"controls/{split}@{params.fingerprint}") as record:
-    clips = pl.read_parquet(snakemake.input.clips)
-    clips = clips_of_roles(clips, pl.read_parquet(snakemake.input.split), ROLES)
+    clips = read_parquet(snakemake.input.clips)
+    clips = clips_of_roles(clips, read_parquet(snakemake.input.split), ROLES)
     stores = open_stores("features", {view: snakemake.input[view] for view in params.stores}, params.stores)
     ids = clips["clip_id"].to_list()
     features = {view: mean_features(table.select(ids)) for view, table in stores.items()}

@@ -4,15 +4,15 @@ from math import isnan
 from pathlib import Path
 
 import polars as pl
-from clip_caer.leakage import shared_students
-from safetensors.torch import load_file
 
 from clip_caer.encoder import find_device
 from clip_caer.evaluation import confusion_of, prediction_table, scores
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.figures import confusion_figure, save
-from clip_caer.files import sha256_file, write_json, write_parquet
+from clip_caer.files import read_parquet, sha256_file, write_json, write_parquet
+from clip_caer.leakage import shared_students
 from clip_caer.statistics import add_temperature
+from clip_caer.store import read_tensors
 from clip_caer.summary import stamped, with_sharing
 from clip_caer.training import predict
 from job import job, recorded
@@ -23,7 +23,7 @@ classes = settings["classes"]
 with job(snakemake):
     kind, device = settings["store"], find_device(params.device)
     stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores, device)
-    listed, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
+    listed, split = read_parquet(snakemake.input.clips), read_parquet(snakemake.input.split)
     rows = clips_of_roles(listed, split, ["val", "test"])
     clips = with_stores(rows, stores, classes, kind)
     warnings = {"selected_on": settings["selected_on"], "students_shared": bool(shared_students(listed, split))}
@@ -35,7 +35,8 @@ with job(snakemake):
         path = output.records[number]
         with recorded(snakemake, path, run_key, parent=params.parent, params=settings) as record:
             record.name = f"evaluate · {wildcards.model} · {shown_split} · seed {seed}"
-            model = load_learned(build(), load_file(snakemake.input.weights[number]))
+            header = {**wildcards, "seed": seed, "fingerprint": params.fingerprint}
+            model = load_learned(build(), read_tensors(snakemake.input.weights[number], **header))
             logits = predict(model, clips, settings["train"])
             predictions = add_temperature(prediction_table(rows, logits.numpy(), classes), classes)
             confusion = confusion_of(predictions.filter(role="test"), classes)

@@ -1,10 +1,8 @@
 """Encode one view of a shard with CLIP: all frames, all variants."""
 
-import polars as pl
-
 from clip_caer.encoder import ImageEncoder, find_device, load_clip
 from clip_caer.features import encode_clips, write_features
-from clip_caer.shards import crop_loader, open_shard
+from clip_caer.shards import crop_loader, open_shard, read_faces
 from job import job, recorded
 
 params, given = snakemake.params, snakemake.input
@@ -15,7 +13,7 @@ with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard
     shard = open_shard(given.shard, given.boxes, given.frames, params.folder, params.frame_count, params.order)
     clip = load_clip(settings["model"], settings["pretrained"], settings["precision"], find_device(params.device))
     encoder = ImageEncoder(clip, settings["normalise"])
-    load = crop_loader(shard, pl.read_parquet(given.faces), view, params.view, encoder.image_size)
+    load = crop_loader(shard, read_faces(given.faces, shard), view, params.view, encoder.image_size)
     batch = snakemake.config["encoder"]["batch"]
     table = encode_clips(shard.contents, load, encoder, batch, readers=snakemake.threads)
     table.damaged.update(shard.damaged)

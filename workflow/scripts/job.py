@@ -3,25 +3,31 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, refused
+from clip_caer.interruptions import end_with
 from clip_caer.records import Record, recording
 
 
 @contextmanager
 def job(snakemake) -> Iterator[None]:
     """Print into the rule's log; end with a UserError's own words, in the log and on the terminal."""
+    end_with(int(os.environ["SNAKEMAKE_PROCESS"]))
     terminal = os.dup(2)
     with open(snakemake.log[0], "w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except UserError as error:
-            os.write(terminal, f"\n{snakemake.rule}: {error}\n\n".encode())
-            print(error, file=sys.stderr)
+        except (UserError, OSError) as error:
+            told = error if isinstance(error, UserError) else refused(error, snakemake.log[0])
+            if told is None:
+                raise
+            os.write(terminal, f"\n{snakemake.rule}: {told}\n\n".encode(errors="backslashreplace"))
+            with suppress(OSError):  # the log may lie on the disk that is full
+                print(told, file=sys.stderr, flush=True)
             sys.exit(1)
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
+from clip_caer.files import read_parquet
 from clip_caer.predicting.videos import write_predictions
 from job import job
 
 with job(snakemake):
-    tables = [pl.read_parquet(Path(folder, "predictions.parquet")) for folder in snakemake.input]
+    tables = [read_parquet(Path(folder, "predictions.parquet")) for folder in snakemake.input]
     write_predictions(pl.concat(tables).sort("video", maintain_order=True), Path(snakemake.output[0]).parent)

@@ -1,5 +1,6 @@
 """Publish records to MLflow."""
 
+import os
 from pathlib import Path
 
 from clip_caer.files import write_json
@@ -7,7 +8,7 @@ from clip_caer.tracking import publish
 from job import job
 
 with job(snakemake):
-    config = snakemake.config  # the tracking uri may hold a password; it stays out of what snakemake keeps of a job
-    published = publish(Path(config["results"]), config["experiment"], config["tracking"]["uri"])
+    config = snakemake.config
+    published = publish(Path(config["results"]), config["experiment"], os.environ.get("CLIP_CAER_TRACKING_URI"))
     if snakemake.rule == "publish":
         write_json(published._asdict(), snakemake.output[0])

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from clip_caer.damage import usable_clips
-from clip_caer.files import write_parquet
+from clip_caer.files import read_parquet, write_parquet
 from clip_caer.splits import make_splits
 from clip_caer.store import read_damaged
 from job import job
 
 with job(snakemake):
     damaged = [read_damaged(path) for path in snakemake.input.stores]
-    clips = pl.read_parquet(snakemake.input.clips)
+    clips = read_parquet(snakemake.input.clips)
     usable = usable_clips(clips, damaged, snakemake.params.max_damaged)
     write_parquet(usable, snakemake.output.usable)
     clips = clips.join(usable.filter(status="ok"), on="clip_id", how="semi", maintain_order="left")

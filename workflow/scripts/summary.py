@@ -3,7 +3,7 @@
 import polars as pl
 
 from clip_caer.comparators.published import published_of
-from clip_caer.files import read_json, write_parquet
+from clip_caer.files import read_json, read_parquet, write_parquet
 from clip_caer.fingerprints import fingerprint
 from clip_caer.statistics import calibration_table, compare_pairs, reliability_table, strata_table
 from clip_caer.summary import (
@@ -27,10 +27,10 @@ def runs():
     for model in params.models:
         for split in params.splits:
             for seed in params.seeds:
-                yield model, split, seed, pl.read_parquet(next(models))
+                yield model, split, seed, read_parquet(next(models))
     for split in params.splits:
         for control in params.controls:
-            yield control, split, 0, pl.read_parquet(next(controls))
+            yield control, split, 0, read_parquet(next(controls))
 
 
 run_key = f"summary@{fingerprint(list(params.run_keys.values()))}"
@@ -41,14 +41,14 @@ with job(snakemake), recorded(snakemake, output.record, run_key):
     predictions = pool(runs(), kinds)
     pooled = by_model(predictions)
     comparison = compare(pooled, params.classes, statistics["bootstrap"], statistics["seed"])
-    comparison = add_warnings(comparison, params.selected_on, sharing(pl.read_parquet(inputs.leakage)))
+    comparison = add_warnings(comparison, params.selected_on, sharing(read_parquet(inputs.leakage)))
     if inputs.truth:
         views = {model: settings["views"] for model, settings in params.models.items()}
         comparison = add_ceilings(comparison, read_json(inputs.truth), views)
     if params.quoted:
         comparison = add_quoted(comparison, published_of(params.models))
     tested = {key: table for key, table in pooled.items() if kinds[key[1]] != "control"}
-    faces = pl.concat(map(pl.read_parquet, inputs.faces))
+    faces = pl.concat(map(read_parquet, inputs.faces))
     tables = {
         "predictions": predictions,
         "comparison": comparison,

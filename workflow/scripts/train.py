@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import polars as pl
-from safetensors.torch import save_file
 
 from clip_caer.controls import shuffled
 from clip_caer.encoder import find_device
 from clip_caer.experiment import clips_of_roles, model_builder, open_stores, with_stores
-from clip_caer.files import atomic, sha256_file, write_parquet
+from clip_caer.files import read_parquet, sha256_file, write_parquet
+from clip_caer.store import save_tensors
 from clip_caer.training import Trained, train
 from job import job, recorded
 
@@ -17,7 +17,7 @@ settings = params.settings
 with job(snakemake):
     kind, device = settings["store"], find_device(params.device)
     stores = open_stores(kind, {view: snakemake.input[view] for view in settings["views"]}, params.stores, device)
-    clips, split = pl.read_parquet(snakemake.input.clips), pl.read_parquet(snakemake.input.split)
+    clips, split = read_parquet(snakemake.input.clips), read_parquet(snakemake.input.split)
     roles = {
         role: with_stores(clips_of_roles(clips, split, [role]), stores, settings["classes"], kind)
         for role in ("train", settings["train"]["select_on"])
@@ -38,8 +38,8 @@ with job(snakemake):
                 trained = Trained()  # nothing to learn: the checkpoint is evaluated as it is
             else:
                 trained = train(build, *shown, classes, settings["train"], seed, keep, params.fingerprint)
-            with atomic(snakemake.output.weights[number]) as temporary:
-                save_file(trained.learned, temporary)
+            header = {**wildcards, "seed": seed, "fingerprint": params.fingerprint}
+            save_tensors(trained.learned, header, snakemake.output.weights[number])
             write_parquet(pl.DataFrame(trained.history), snakemake.output.history[number])
             record.history = [{"step": epoch["epoch"], "metrics": epoch} for epoch in trained.history]
             if trained.history:

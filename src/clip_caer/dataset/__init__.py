@@ -1,5 +1,6 @@
 """The dataset: every reader gives the same two tables, checked as a whole before any work starts."""
 
+import os
 from pathlib import Path
 
 from clip_caer.dataset.index import write_index
@@ -24,4 +25,4 @@ def read_dataset(config: dict) -> Dataset:
         raise UserError(f"dataset.reader: unknown reader {reader!r}; expected one of {', '.join(_READERS)}.")
     if path is None:
         raise UserError(f"dataset.path: the reader {reader} needs a path, and none is given.")
-    return _READERS[reader](Path(path).expanduser(), Labels(config))
+    return _READERS[reader](Path(os.path.expanduser(path)), Labels(config))

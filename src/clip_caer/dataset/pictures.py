@@ -15,9 +15,9 @@ def check_pictures(folder: Path, name: str, listed: int | None, complain: Compla
         numbers = [number for number, _ in frame_files(folder)]
     except FileNotFoundError:
         return complain(f"no such folder: {name}")
-    except OSError as error:
-        return complain(f"the folder {name} cannot be read: {error.strerror}")
-    missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
+    except (OSError, ValueError) as error:
+        return complain(f"the folder {name!r} cannot be read: {getattr(error, 'strerror', error)}")
+    missing = [wanted for wanted, number in enumerate(sorted({*numbers} - {0}), start=1) if number != wanted]
     if not numbers:
         complain(f"no pictures 1.jpg, 2.jpg, … in {name}")
     elif listed is not None and len(numbers) != listed:

@@ -2,8 +2,8 @@
 
 import json
 import logging
-import math
 import re
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from clip_caer.dataset.pictures import check_pictures
 from clip_caer.dataset.problems import Complain, Problems
 from clip_caer.dataset.tables import Dataset
 from clip_caer.errors import UserError, reject
+from clip_caer.files import is_endless
+
+_FARTHEST = 1e9  # pixels; what is farther away is a slip of the pen
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,8 @@ def read_raer(folder: Path, labels: Labels) -> Dataset:
 
 
 def _read_text(path: Path) -> str:
+    if is_endless(path):
+        raise UserError(f"{path} is no file.")
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -63,7 +68,7 @@ def _clip_id(frame_dir: str) -> str | None:
 def _read_clip(line: str, role: str, folder: Path, labels: Labels, complain: Complain) -> dict | None:
     """One clip as a row of the table; None after a complaint about its path."""
     parts = line.rsplit(maxsplit=2)
-    if len(parts) < 3 or not parts[1].isdecimal():
+    if len(parts) < 3 or not re.fullmatch(r"[0-9]{1,9}", parts[1]):
         return complain(f"expected `frame_dir num_frames label`, got {line.strip()!r}")
     frame_dir, n_frames, label = parts
     clip_id = _clip_id(frame_dir)
@@ -90,11 +95,12 @@ def _read_boxes(path: Path, clip_ids: set[str], problems: Problems) -> Iterator[
     if not path.exists():
         return
     try:
-        content = json.loads(_read_text(path))
-    except ValueError as error:
+        content = json.loads(_read_text(path), object_pairs_hook=_one_of_each)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not proper JSON: {error}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}; expected a mapping of frame folders to boxes.")
+    given: dict[tuple, list] = {}
     unknown = empty = 0
     for frame_dir, value in content.items():
         clip_id = _clip_id(frame_dir)
@@ -104,26 +110,38 @@ def _read_boxes(path: Path, clip_ids: set[str], problems: Problems) -> Iterator[
         if path.name == "body.json":
             frames, kind = {"0.jpg": value}, "person"
         else:
-            frames, kind = value or {}, "face"
+            frames, kind = {} if value in (None, []) else value, "face"
         complain = problems.at(f"{path.name}, {frame_dir!r}")
         if not isinstance(frames, dict):
             complain('expected boxes by frame, as in {"7.jpg": [left, top, right, bottom]}')
             continue
         for name, box in frames.items():
-            if not re.fullmatch(r"[0-9]+\.\w+", name):
+            if not re.fullmatch(r"[0-9]{1,9}\.\w+", name):
                 complain(f"{name!r} is no frame; expected a name such as 7.jpg")
-            elif not box:  # null and [] say that there is none
+            elif box in (None, []):  # there is none
                 continue
             elif not _is_box(box):
-                complain(f"expected four finite numbers [left, top, right, bottom], got {box!r} ({name})")
+                complain(f"expected four finite numbers [left, top, right, bottom], got {reprlib.repr(box)} ({name})")
             elif box[0] >= box[2] or box[1] >= box[3]:
                 empty += 1
+            elif (first := given.setdefault((clip_id, frame := int(name.split(".")[0])), box)) is not box:
+                if first != box:
+                    complain(f"another box for {name} is given elsewhere in the file; leave one out")
             else:
-                yield clip_id, int(name.split(".")[0]), kind, *map(float, box)
+                yield clip_id, frame, kind, *map(float, box)
     if unknown or empty:
         _log.warning("%s: left out %d clips that no list has, and %d boxes without area", path.name, unknown, empty)
 
 
+def _one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that stands there twice, a plain dict would silently take the second."""
+    content = {}
+    for key, value in pairs:
+        if content.setdefault(key, value) != value:
+            raise ValueError(f"{key!r} stands there twice, with different values")
+    return content
+
+
 def _is_box(box: Any) -> bool:
     numbers = isinstance(box, list) and len(box) == 4 and not any(isinstance(x, bool) for x in box)
-    return numbers and all(isinstance(x, int | float) and math.isfinite(x) for x in box)
+    return numbers and all(isinstance(x, int | float) and abs(x) < _FARTHEST for x in box)

@@ -2,13 +2,16 @@
 
 import csv
 import os
+import re
 from pathlib import Path, PurePath
+from stat import S_ISDIR, S_ISREG
 
 from clip_caer.dataset.labels import Labels
 from clip_caer.dataset.pictures import check_pictures
 from clip_caer.dataset.problems import Complain, Problems, unknown
 from clip_caer.dataset.tables import Dataset
 from clip_caer.errors import UserError, reject
+from clip_caer.files import is_endless
 
 _NEEDED = ["video", "label", "subject"]
 _COLUMNS = [*_NEEDED, "setting", "split", "label_coarse", "votes"]
@@ -38,6 +41,9 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
             complain(f"duplicate clip {clip['clip_id']!r}; it is in line {first[clip['clip_id']]} already")
         elif clip["clip_id"]:
             clips[clip["clip_id"]], first[clip["clip_id"]] = clip, line
+    for clip_id in clips:
+        if in_the_way := _in_the_way(clip_id, clips):
+            problems.at(f"{path.name} line {first[clip_id]}")(in_the_way)
     without_role = [first[clip_id] for clip_id, clip in clips.items() if clip["role"] == ""]
     if 0 < len(without_role) < len(clips):
         problems.at(f"{path.name} line {without_role[0]}")("the split is empty; give it for all clips or for none")
@@ -50,6 +56,8 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
     """The sheet's cells with the number of the line in which they begin; empty lines are left out."""
     lines, last = [], 0
+    if is_endless(path):
+        raise UserError(f"dataset.path: {path} is no file; expected the sheet, a csv file.")
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
@@ -101,6 +109,17 @@ def _read_clip(row: dict[str, str], folder: Path, labels: Labels, complain: Comp
     }
 
 
+def _in_the_way(clip_id: str, clips: dict[str, dict]) -> str | None:
+    """Why the frames of a clip cannot be kept below its id: other files have, or will have, that name."""
+    for place in (clip_id, *map(str, PurePath(clip_id).parents)):
+        frame = re.fullmatch(r"(.+)/[0-9]+\.jpg", place)
+        if place == "clips.parquet" or (frame and frame[1] in clips):
+            return (
+                f"the name {clip_id!r} is taken by {'a frame of another clip' if frame else 'a table'}; rename the file"
+            )
+    return None
+
+
 def _find_video(video: str, folder: Path, complain: Complain) -> dict:
     """clip_id, source and kind of the video, or folder of pictures, that a sheet in `folder` calls `video`."""
     folder, path = Path(os.path.abspath(folder)), Path(os.path.abspath(folder / video))
@@ -108,13 +127,20 @@ def _find_video(video: str, folder: Path, complain: Complain) -> dict:
     if not video.strip() or not below:
         complain(f"the video {video!r} is no path of a clip" if video.strip() else "the video is empty")
         return {"clip_id": None}
-    frames = path.is_dir()
-    if frames:
-        check_pictures(path, video, None, complain)
-    elif not path.is_file():
+    frames = False
+    try:
+        frames, is_file = (check(path.stat().st_mode) for check in (S_ISDIR, S_ISREG))
+    except FileNotFoundError:
         complain(f"no such file: {video}")
-    elif not os.access(path, os.R_OK):
-        complain(f"no permission to read {video}")
+    except (OSError, ValueError) as error:
+        complain(f"{video!r} cannot be read: {getattr(error, 'strerror', error)}")
+    else:
+        if frames:
+            check_pictures(path, video, None, complain)
+        elif not is_file:
+            complain(f"{video} is neither a file nor a folder")
+        elif not os.access(path, os.R_OK):
+            complain(f"no permission to read {video}")
     return {
         "clip_id": (PurePath(*below) if frames else PurePath(*below).with_suffix("")).as_posix(),
         "source": path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix(),

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from clip_caer.errors import UserError
@@ -17,15 +18,22 @@ def dataset_state(config: dict) -> str:
     overwritten in place under its old name is not noticed (all 81,873 would have to be asked).
     Raises UserError if there is nothing at dataset.path.
     """
-    path = Path(config["path"]).expanduser()
-    if not path.exists():
-        raise UserError(f"dataset.path: there is nothing at {path}.")
-    files = _raer_files(path) if config["reader"] == "raer" else _sheet_files(path)
-    return fingerprint(sorted(_stamp(file) for file in files if file.exists()))
+    path = Path(os.path.expanduser(config["path"]))
+    is_raer = config["reader"] == "raer"
+    if not (os.path.isdir(path) if is_raer else os.path.isfile(path)):
+        what = f"is not a {'folder' if is_raer else 'file'}" if os.path.exists(path) else "does not exist"
+        raise UserError(f"dataset.path: {path} {what}.")
+    try:
+        return fingerprint(sorted(filter(None, map(_stamp, _raer_files(path) if is_raer else _sheet_files(path)))))
+    except OSError as error:
+        raise UserError(f"dataset.path: {error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _stamp(file: Path) -> tuple[str, int, int]:
-    status = file.stat()
+def _stamp(file: Path) -> tuple[str, int, int] | None:
+    try:
+        status = file.stat()
+    except (OSError, ValueError):  # what is wrong with it, the reader will say
+        return None
     return str(file), status.st_size, status.st_mtime_ns
 
 
@@ -39,8 +47,9 @@ def _sheet_files(sheet: Path) -> Iterator[Path]:
     """The sheet and its videos; whatever is wrong with the sheet, its reader will say."""
     yield sheet
     text = sheet.read_text(encoding="utf-8-sig", errors="replace").replace("\0", "")
-    for row in csv.DictReader(io.StringIO(text, newline="")):
-        source = sheet.parent / (row.get("video") or "").strip()
-        yield source
-        if source.is_dir() and source != sheet.parent:
-            yield from source.iterdir()
+    with suppress(csv.Error):
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            source = sheet.parent / (row.get("video") or "")
+            yield source
+            if os.path.isdir(source) and source != sheet.parent:
+                yield from source.iterdir()

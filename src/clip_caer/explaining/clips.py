@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from clip_caer.errors import UserError
+from clip_caer.files import read_parquet
 from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.source import Source, open_source
 from clip_caer.trained.settings import read_settings
@@ -38,7 +39,7 @@ def best(run: Path, count: int, role: str = "test") -> list[str]:
 def cases_of_run(run: Path, clip_ids: list[str]) -> list[Case]:
     """The clips of a run's dataset with these ids. Raises UserError for an unknown one, or if the data are gone."""
     settings, results = read_settings(run), run.resolve().parents[3]
-    clips = pl.read_parquet(results / "index" / "clips.parquet")
+    clips = read_parquet(results / "index" / "clips.parquet")
     cases, ffmpeg = [], find_ffmpeg(settings["frames"]["ffmpeg"])
     for clip_id in clip_ids:
         found = clips.filter(clip_id=clip_id)
@@ -48,7 +49,7 @@ def cases_of_run(run: Path, clip_ids: list[str]) -> list[Case]:
         path = Path(settings["dataset"], clip["source"])
         if not path.exists():
             raise UserError(f"{path} is gone. Bring the dataset back to where it was when the run was trained.")
-        boxes = pl.read_parquet(results / "index" / "boxes" / f"{clip['shard']}.parquet").filter(clip_id=clip_id)
+        boxes = read_parquet(results / "index" / "boxes" / f"{clip['shard']}.parquet").filter(clip_id=clip_id)
         faces = boxes.filter(kind="face")
         person = person_boxes(boxes).get(clip_id)
         cases.append(Case(clip_id, open_sound(path, ffmpeg), clip["label"], faces if len(faces) else None, person))
@@ -68,7 +69,7 @@ def _ranked(run: Path, role: str) -> pl.DataFrame:
     path = run / "predictions.parquet"
     if not path.is_file():
         raise UserError(f"{run}: this run has no predictions.parquet. Start snakemake again to complete it.")
-    predictions = pl.read_parquet(path).filter(role=role)
+    predictions = read_parquet(path).filter(role=role)
     largest = pl.col("probability").list.max()
     hit = pl.col("label") == pl.col("predicted")
     # a miss is the worse, the surer it is; a hit the better

