@@ -33,7 +33,7 @@ demo: setup ## run the whole experiment and print the comparison (CONFIG=file.ya
 	@echo 'The report: $(RESULTS)/summary/report.html. All runs in MLflow: make ui'
 
 test: setup ## run the tests (ARGS="-k faces" for some of them)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 soak: setup ## kill a small experiment at random moments, MINUTES=10 long (DEMO=1: the demo; SEED=1: the same choices)
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DEMO),--demo)

@@ -26,6 +26,8 @@ rule all:
         f"{RESULTS}/mlflow.db" if not config["tracking"]["uri"] else [],
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
         expand(f"{RESULTS}/runs/{{ablation}}/settings.json", ablation=ABLATIONS),
+        # Named here too, a file that a killed rerun took away comes back, although the report does not ask for it.
+        [run_files(name, model, split) for name in KEPT for model in MODELS for split in SPLITS],
         rules.predict.output if config["predict"]["videos"] else [],
 
 

@@ -61,9 +61,9 @@ class Outcome:
     @property
     def jobs(self) -> list[Job]:
         """The jobs it ran or, in a dry run, would run; without `all`, which does nothing."""
-        blocks = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: +.*\n)*)", self.output, re.MULTILINE)
+        blocks = re.findall(r"^( *)(?:local)?(?:rule|checkpoint) (\w+):\n((?:\1 +.*\n)*)", self.output, re.MULTILINE)
         found = []
-        for rule, lines in blocks:
+        for _, rule, lines in blocks:  # those of a group stand a little to the right
             wildcards = re.search(r"^ +wildcards: (.*)$", lines, re.MULTILINE)
             pairs = wildcards[1].split(", ") if wildcards else []
             found.append(Job(rule, dict(pair.split("=", 1) for pair in pairs)))

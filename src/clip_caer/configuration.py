@@ -80,7 +80,9 @@ def merge(base: Mapping, change: Mapping) -> dict:
 
 
 def _fill(value: Any, schema: Mapping, root: Mapping) -> Any:
-    """Put the defaults of `schema` into the mapping `value`, in place."""
+    """Put the defaults of `schema` into the mapping `value`, in place; its keys get the schema's order, so that two
+    configs that say the same are the same for snakemake.
+    """
     if "$ref" in schema:
         return _fill(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root)
     if isinstance(value, dict):
@@ -89,7 +91,7 @@ def _fill(value: Any, schema: Mapping, root: Mapping) -> Any:
             if key not in value and "default" in target:
                 value[key] = copy.deepcopy(target["default"])
             if key in value:
-                _fill(value[key], part, root)
+                value[key] = _fill(value.pop(key), part, root)
     return value
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from clip_caer.wording import interval, kinds_of, known, model_names, percent, protocol_names
+from clip_caer.wording import METRICS, interval, kinds_of, known, model_names, percent, protocol_names
 
-METRICS = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1"}
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     **{sign: "\\" + sign for sign in "&%$#_{}"},

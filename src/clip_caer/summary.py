@@ -1,4 +1,4 @@
-"""The comparison: every model under every protocol as one table, and the same in words."""
+"""The comparison: every model under every protocol as one table."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -8,8 +8,6 @@ import polars as pl
 
 from clip_caer.splits import protocol_of, repeat_of
 from clip_caer.statistics import interval_table, student_confusions
-
-ROUGH = 0.01  # where one clip moves UAR by more, the text says so
 
 
 def pool(runs: Iterable[tuple[str, str, int, pl.DataFrame]], kinds: Mapping[str, str]) -> pl.DataFrame:
@@ -105,113 +103,3 @@ def add_warnings(
         selected_on=pl.col("model").replace_strict(selected_on, default="val"),
         students_shared=pl.col("protocol").replace_strict(students_shared),
     )
-
-
-def stamped(name: str, selected_on: str) -> str:
-    """A model's name as it stands on pictures: with a warning, unless its epoch was chosen on `val`."""
-    return name if selected_on == "val" else f"{name} (selected on {selected_on})"
-
-
-def with_sharing(protocol: str, students_shared: bool) -> str:
-    """The name of a protocol or split as it stands beside its numbers."""
-    return f"{protocol} (students shared)" if students_shared else protocol
-
-
-def notes(comparison: pl.DataFrame, protocol: str) -> list[str]:
-    """What a reader must know before believing the numbers of a protocol, a sentence each."""
-    table = comparison.filter(protocol=protocol)
-    said = []
-    if table["students_shared"].any():
-        said.append("Test students also stand in train: these numbers do not tell how new students are recognised.")
-    recalls = table.filter(pl.col("metric").str.starts_with("recall/"))
-    rarest = recalls.sort("clips").row(0, named=True)
-    step = 1 / (recalls["metric"].n_unique() * rarest["clips"])
-    said.append(
-        f"The rarest class, {rarest['metric'].removeprefix('recall/')}, has {rarest['clips']} clips of "
-        f"{rarest['subjects']} students; one clip of it moves UAR by {100 * step:.1f} points."
-        + (" Smaller differences mean nothing." if step > ROUGH else "")
-    )
-    if table["few_students"].any():
-        said.append("* Too few students have a class: the true coverage of this interval may be below 95 %.")
-    for role in table.filter(pl.col("selected_on") != "val")["selected_on"].unique().sort():
-        names = table.filter(selected_on=role)["model"].unique(maintain_order=True)
-        said.append(f"The epoch of {', '.join(names)} was selected on {role}: an optimistic number.")
-    return said
-
-
-def as_markdown(comparison: pl.DataFrame, pairs: pl.DataFrame) -> str:
-    """The comparison for people, a section a protocol: a line a model, then the differences, then what to beware of.
-
-    comparison: with warnings. Scores in percent with one decimal, their 95 % intervals over students in brackets.
-    """
-    return "\n".join(
-        _section(comparison, pairs.filter(protocol=protocol, metric="uar"), protocol)
-        for protocol in comparison["protocol"].unique(maintain_order=True)
-    )
-
-
-def _section(comparison: pl.DataFrame, pairs: pl.DataFrame, protocol: str) -> str:
-    table = comparison.filter(protocol=protocol)
-    whole = table.filter(metric="uar").row(0, named=True)
-    heading = with_sharing(protocol, whole["students_shared"])
-    lines = [f"## {heading}: {whole['clips']} clips, {whole['subjects']} students", ""]
-    extra = [name for name in ("ceiling", "quoted") if name in table.columns and table[name].is_not_null().any()]
-    metrics = table["metric"].unique(maintain_order=True)
-    lines += _table(
-        ["", "UAR %", *(f"{name} UAR %" for name in extra), *(_title(metric) for metric in metrics if metric != "uar")],
-        [
-            [
-                model + ("" if kind == "ablation" else f" ({kind})"),
-                _cell(of_model["uar"], interval=True),
-                *(_percent(of_model["uar"][name]) for name in extra),
-                *(_cell(of_model[metric], interval=metric == "war") for metric in metrics if metric != "uar"),
-            ]
-            for (model, kind), of_model in _scores_of_models(table)
-        ],
-    )
-    if len(pairs):
-        lines += ["", "Differences of UAR in points; p by permutation of students, Holm-corrected:", ""]
-        lines += _table(
-            ["", "difference", "p"],
-            [
-                [
-                    f"{row['a']} − {row['b']}",
-                    f"{_points(row['difference'])} [{_points(row['low'])}, {_points(row['high'])}]",
-                    f"{row['p_holm']:.3f}",
-                ]
-                for row in pairs.iter_rows(named=True)
-            ],
-        )
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(comparison, protocol)), ""])
-
-
-def _scores_of_models(table: pl.DataFrame) -> Iterable[tuple[tuple[str, str], dict[str, dict]]]:
-    for coordinates, rows in table.group_by("model", "kind", maintain_order=True):
-        yield coordinates, {row["metric"]: row for row in rows.iter_rows(named=True)}
-
-
-def _title(metric: str) -> str:
-    return {"war": "WAR %", "macro_f1": "macro F1 %"}.get(metric, metric.removeprefix("recall/"))
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None or value != value else f"{100 * value:.1f}"
-
-
-def _points(difference: float) -> str:
-    return f"{round(100 * difference, 1) + 0:+.1f}"  # + 0: there is no -0.0
-
-
-def _cell(row: Mapping, interval: bool) -> str:
-    between = f" [{_percent(row['low'])}, {_percent(row['high'])}]{'*' if row['few_students'] else ''}"
-    return _percent(row["value"]) + (between if interval else "")
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table, its columns padded so that it reads well as plain text too."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in [heading, *rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]

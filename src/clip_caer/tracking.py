@@ -64,16 +64,25 @@ def publish(results: str | Path, experiment: str, uri: str | None = None) -> Pub
     results = Path(results).resolve()
     if not results.is_dir():
         raise UserError(f"There is nothing to publish: {results} is not a folder. Run the experiment first.")
+    database = results / "mlflow.db"
     try:
         with _quiet(), FileLock(results / "mlflow.lock"):
-            client = MlflowClient(uri or _database(results / "mlflow.db"))
-            experiment_id = _open_experiment(client, experiment, results, shared=uri is not None)
-            return _publish(client, experiment_id, read_records(results), results)
+            client = MlflowClient(uri or _database(database))
+            try:
+                return _publish(client, experiment, results, uri)
+            except MlflowException:
+                if uri or database.exists():
+                    raise
+                _database(database)  # somebody has deleted it just now
+                client._tracking_client.store.engine.dispose()  # which still writes to the one that is gone
+                return _publish(client, experiment, results, uri)
     except (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError) as error:
         raise UserError(_complaint(error, results, uri)) from None  # what is chained may show a password
 
 
-def _publish(client: MlflowClient, experiment_id: str, records: list[Record], results: Path) -> Published:
+def _publish(client: MlflowClient, experiment: str, results: Path, uri: str | None) -> Published:
+    experiment_id = _open_experiment(client, experiment, results, shared=uri is not None)
+    records = read_records(results)
     existing = _runs_by_key(client, experiment_id)
     run_ids = {key: runs[0].info.run_id for key, runs in existing.items()}
     new = kept = replaced = 0

@@ -5,10 +5,21 @@ from math import isfinite
 
 import polars as pl
 
-from clip_caer.summary import stamped, with_sharing
+from clip_caer.statistics.rarest import A_POINT
 
 KINDS = ("ablation", "comparator", "control")  # in the order in which they are shown
+METRICS = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1"}  # and recall/{class}
 MINUS = "\N{MINUS SIGN}"
+
+
+def stamped(name: str, selected_on: str) -> str:
+    """A model's name as it is shown: with a warning, unless its epoch was chosen on `val`."""
+    return name if selected_on == "val" else f"{name} (selected on {selected_on})"
+
+
+def with_sharing(protocol: str, students_shared: bool) -> str:
+    """The name of a protocol or split as it stands beside its numbers."""
+    return f"{protocol} (students shared)" if students_shared else protocol
 
 
 def model_names(comparison: pl.DataFrame) -> dict[str, str]:
@@ -38,6 +49,31 @@ def rarest_class(comparison: pl.DataFrame, protocol: str) -> tuple[str, int, int
     recalls = comparison.filter(pl.col("metric").str.starts_with("recall/"), protocol=protocol)
     row = recalls.filter(pl.col("clips") > 0).sort("clips", "subjects", "metric").row(0, named=True)
     return row["metric"].removeprefix("recall/"), row["clips"], row["subjects"]
+
+
+def notes(comparison: pl.DataFrame, protocol: str) -> list[str]:
+    """What a reader must know before believing the numbers of a protocol, a sentence each."""
+    table = comparison.filter(protocol=protocol)
+    recalls = table.filter(pl.col("metric").str.starts_with("recall/"))
+    empty = recalls.filter(clips=0)["metric"].str.strip_prefix("recall/").unique(maintain_order=True)
+    rarest, clips, students = rarest_class(comparison, protocol)
+    step = 1 / ((recalls["metric"].n_unique() - len(empty)) * clips)
+    said = []
+    if table["students_shared"].any():
+        said.append("Test students also stand in train: these numbers do not tell how new students are recognised.")
+    if len(empty):
+        said.append(f"No test clip shows {listed(empty)}: UAR is the mean over the other classes.")
+    said.append(
+        f"The rarest class, {rarest}, has {count(clips, 'clip')} of {count(students, 'student')}; "
+        f"one clip of it moves UAR by {percent(step)} points."
+        + (" Smaller differences mean nothing." if step > A_POINT else "")
+    )
+    if table["few_students"].any():
+        said.append("* Too few students have a class: the true coverage of this interval may be below 95 %.")
+    for role in table.filter(pl.col("selected_on") != "val")["selected_on"].unique().sort():
+        names = table.filter(selected_on=role)["model"].unique(maintain_order=True)
+        said.append(f"The epoch of {listed(names)} was selected on {role}: an optimistic number.")
+    return said
 
 
 def holds(pair: Mapping) -> bool:

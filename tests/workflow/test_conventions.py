@@ -5,6 +5,8 @@ import subprocess
 
 from experiments import BIN, PROJECT
 
+FIGURES = ("confusion", "reliability", "strata")  # one for each protocol
+
 
 def test_snakemake_has_no_complaint(tmp_path):
     done = subprocess.run(
@@ -25,10 +27,8 @@ def test_the_report_shows_the_figures(finished, tmp_path):
 
     page = (tmp_path / "report.html").read_text()
     shown = set(re.findall(r"data:image/png;[^,]*filename=([^;,]+);base64,", page))
-    assert shown == {
-        "comparison.png",
-        *(f"{p}-{a}.png" for p in ("official", "subject_kfold") for a in ("face", "fused")),
-    }
+    of_protocol = [f"{what}-{p}.png" for what in FIGURES for p in ("official", "subject_kfold")]
+    assert shown == {"comparison.png", "pairs.png", "students.png", "training.png", *of_protocol}
     assert "summary/comparison.md" in page
 
 

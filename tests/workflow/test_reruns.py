@@ -10,6 +10,7 @@ from experiments import PROJECT, Experiment
 
 AFTER_SUMMARY = {"summary", "page", "publish"}
 AFTER_TRAINING = {"evaluate"} | AFTER_SUMMARY
+SETTINGS = {"settings"}  # of each run, written beside it
 AFTER_FEATURES = {"splits", "train", "controls", "leakage"} | AFTER_TRAINING
 
 
@@ -20,7 +21,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 def test_a_setting_of_training_reruns_training_and_what_follows(finished):
     plan = finished.plan(train={"epochs": 3})
 
-    assert plan.rules == {"train"} | AFTER_TRAINING
+    assert plan.rules == {"train"} | AFTER_TRAINING | SETTINGS
     assert plan.values("publish", "stage") == {"experiment", "summary"}
 
 
@@ -32,20 +33,20 @@ def test_a_setting_of_the_statistics_reruns_the_summary(finished):
 
 
 def test_a_setting_of_the_detector_reruns_faces_and_what_follows(finished):
-    assert finished.plan(faces={"threshold": 0.8}).rules == {"faces", "features"} | AFTER_FEATURES
+    assert finished.plan(faces={"threshold": 0.8}).rules == {"faces", "features"} | AFTER_FEATURES | SETTINGS
 
 
 def test_a_setting_of_a_view_reruns_the_features_of_this_view(finished):
     plan = finished.plan(views={"face": {"margin": 5}})
 
-    assert plan.rules == {"features"} | AFTER_FEATURES
+    assert plan.rules == {"features"} | AFTER_FEATURES | SETTINGS
     assert plan.values("features", "view") == {"face"}
 
 
 def test_a_new_ablation_leaves_the_others_alone(finished):
     plan = finished.plan(ablations={"context": {"views": ["context"]}})
 
-    assert plan.rules == {"train"} | AFTER_TRAINING
+    assert plan.rules == {"train"} | AFTER_TRAINING | SETTINGS
     assert plan.values("train", "model") == plan.values("evaluate", "model") == {"context"}
 
 
@@ -96,12 +97,12 @@ def test_comments_and_docstrings_rerun_nothing(edited):
 @pytest.mark.parametrize(
     ("module", "function", "rules"),
     [
-        ("src/clip_caer/crops.py", "face_view", {"features"} | AFTER_FEATURES),
-        ("src/clip_caer/training.py", "schedule", {"train"} | AFTER_TRAINING),
-        ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING | {"controls"}),
+        ("src/clip_caer/crops.py", "face_view", {"features"} | AFTER_FEATURES | SETTINGS),
+        ("src/clip_caer/training.py", "schedule", {"train"} | AFTER_TRAINING | SETTINGS),
+        ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING),
         ("src/clip_caer/statistics/intervals.py", "interval_table", AFTER_SUMMARY),
         ("src/clip_caer/tracking.py", "publish", {"publish"}),
-        ("src/clip_caer/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES),
+        ("src/clip_caer/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES | SETTINGS),
     ],
 )
 def test_an_edited_function_reruns_what_depends_on_it(edited, module, function, rules):

@@ -13,7 +13,7 @@ from experiments import CUT, SHEET, SPOILED, Experiment
 
 SPLITS = ["official", "subject_kfold-1", "subject_kfold-2"]
 PROTOCOLS = ["official", "subject_kfold"]
-MODELS = ["face", "fused", "coop", "caer_net", "shuffled_labels"]  # all that is trained
+MODELS = ["face", "fused", "coop", "shuffled_labels"]  # all that is trained
 CONTROLS = ["majority", "student_id", "setting_id", "zero_shot", "linear_probe"]
 RUNS = [f"runs/{model}/{split}/seed-1" for model in MODELS for split in SPLITS]
 BOX = ["x0", "y0", "x1", "y1"]

@@ -34,7 +34,9 @@ from clip_caer.tracking_address import without_secrets
 
 try:
     places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}
-    config.update(complete(config, HOME / "workflow/schemas/config.schema.yaml", places))
+    completed = complete(config, HOME / "workflow/schemas/config.schema.yaml", places)
+    config.clear()  # an update would keep the order of its keys
+    config.update(completed)
     SPLITS = split_names(config["protocols"])
 except UserError as error:
     raise WorkflowError(str(error))
@@ -73,6 +75,7 @@ SETTINGS = {model: model_settings(config, model) for model in MODELS}
 CONTROLS = [control for control in config["controls"] if control not in MODELS and control != "shuffled_labels"]
 ABLATIONS = list(config["ablations"])
 SEEDS = config["seeds"]
+KEPT = ("weights.safetensors", "predictions.parquet")  # of every run
 STAGES = ["data", "features", "experiment", "summary"]
 DEMO = config["dataset"]["reader"] == "demo"
 HAS_VIDEOS = config["dataset"]["reader"] != "raer"
@@ -208,7 +211,8 @@ def control_files(split="{split}"):
 
 def features_at_hand():
     """One cache of features a view, whatever encoder it is of; none where all models learn from crops."""
-    return {store.view: store for store in reversed(STORE.values()) if store.kind == "features"}
+    at_hand = {store.view: store for store in reversed(STORE.values()) if store.kind == "features"}
+    return dict(sorted(at_hand.items()))
 
 
 def summary_tables(*names):

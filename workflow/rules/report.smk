@@ -26,6 +26,7 @@ rule leakage:
 rule summary:
     """Scores with intervals, paired differences, calibration and strata of all models and controls."""
     input:
+        f"{RESULTS}/index/clips.parquet",  # only so that snakemake sees anew, after the index, what is to be done here
         faces=shard_files(f"faces/{FP['faces']}", ".parquet"),
         predictions=[run_files("predictions.parquet", model, split) for model in MODELS for split in SPLITS],
         controls=[control_files(split) for split in SPLITS],

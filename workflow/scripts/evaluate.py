@@ -13,8 +13,8 @@ from clip_caer.files import read_parquet, sha256_file, write_json, write_parquet
 from clip_caer.leakage import shared_students
 from clip_caer.statistics import add_temperature
 from clip_caer.store import read_tensors
-from clip_caer.summary import stamped, with_sharing
 from clip_caer.training import predict
+from clip_caer.wording import stamped, with_sharing
 from job import job, recorded
 
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output

@@ -9,8 +9,9 @@ from clip_caer.figures import save
 from clip_caer.files import atomic, read_parquet, write_text
 from clip_caer.fingerprints import fingerprint
 from clip_caer.latex import comparison_latex
+from clip_caer.markdown import comparison_markdown
 from clip_caer.report import Evidence, draw, render
-from clip_caer.summary import as_markdown, by_model, confusions
+from clip_caer.summary import by_model, confusions
 from job import job, recorded
 
 params, output, inputs = snakemake.params, snakemake.output, snakemake.input
@@ -38,7 +39,7 @@ with job(snakemake), recorded(snakemake, output.record, f"page@{fingerprint(para
         for name, figure in figures.items():
             for suffix in ("png", "svg", "pdf"):
                 save(figure, folder / f"{name}.{suffix}")
-    write_text(as_markdown(tables["comparison"], tables["pairs"]), output.markdown)
+    write_text(comparison_markdown(tables["comparison"], tables["pairs"]), output.markdown)
     write_text(comparison_latex(tables["comparison"]), output.latex)
     clips = read_parquet(inputs.clips).drop("status", "message").join(read_parquet(inputs.usable), on="clip_id")
     about = {"question": params.question, "config": params.config, "record": record}

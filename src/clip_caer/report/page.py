@@ -19,8 +19,7 @@ from clip_caer.records import Record
 from clip_caer.report import tables
 from clip_caer.report.answer import answer
 from clip_caer.report.evidence import Evidence
-from clip_caer.summary import notes
-from clip_caer.wording import model_names, protocol_names
+from clip_caer.wording import model_names, notes, protocol_names
 
 CAPTIONS = {
     "comparison": "UAR of every model. A dot is the mean over the seeds of the pooled test predictions, a bar its 95 % "

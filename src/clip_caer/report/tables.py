@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from clip_caer.splits import ROLES, protocol_of
-from clip_caer.wording import count, interval, kinds_of, known, model_names, p_value, percent, points
+from clip_caer.wording import METRICS, count, interval, kinds_of, known, model_names, p_value, percent, points
 
 LOSSES = {"nll": "NLL", "brier": "Brier", "soft_nll": "NLL to votes", "soft_brier": "Brier to votes"}
 STRATA = {"class": "class", "setting": "setting", "face_rate": "frames with a found face", "frames": "frames"}
@@ -147,7 +147,7 @@ def _score(row: Mapping) -> str:
 def _title(row: Mapping) -> str:
     metric, _, label = row["metric"].partition("/")
     if not label:
-        return {"war": "WAR", "macro_f1": "macro F1"}[metric]
+        return METRICS[metric]
     return f"{label}: recall, {count(row['clips'], 'clip')}, {count(row['subjects'], 'student')}"
 
 
