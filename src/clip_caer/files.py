@@ -15,6 +15,7 @@ import polars as pl
 from clip_caer.errors import UserError, refused
 
 _UNFINISHED = ".unfinished"
+_ANEW = "Delete it and start again; it is made anew."
 
 
 @contextmanager
@@ -59,9 +60,21 @@ def write_json(value: Any, path: str | Path) -> None:
     write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
-def read_json(path: str | Path) -> Any:
-    """Read one JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, keys: Iterable[str] = (), cure: str = _ANEW) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping.
+
+    Raises UserError that names the file, and `cure`, if it is damaged, no mapping, or lacks one of `keys`.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise refused(error, path) or refusal(path, str(error), cure) from error
+    if not isinstance(found, dict):
+        raise refusal(path, "it holds no mapping", cure)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise refusal(path, f"it has no {', '.join(missing)}", cure)
+    return found
 
 
 def write_parquet(table: pl.DataFrame, path: str | Path, **header: Any) -> None:
@@ -90,9 +103,9 @@ def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -
     return table
 
 
-def refusal(path: str | Path, why: str) -> UserError:
-    """The error that says why a file of ours is not used."""
-    return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")
+def refusal(path: str | Path, why: str, cure: str = _ANEW) -> UserError:
+    """The error that says why a file, of ours if no other `cure` is given, is not used."""
+    return UserError(f"{path}: this file cannot be used: {why}. {cure}")
 
 
 def is_endless(path: str | Path) -> bool:

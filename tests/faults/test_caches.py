@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from clip_caer.crop_store import CropTable, write_crops
-from clip_caer.encoder import load_clip
+from clip_caer.encoder import embedding_width, load_clip
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import check_released
 from clip_caer.features import FeatureTable, read_features, write_features
@@ -21,6 +21,8 @@ from clip_caer.files import read_json, read_parquet, write_json, write_parquet
 from clip_caer.frames import extract_shard
 from clip_caer.shards import Shard, read_faces, shard_faces
 from clip_caer.store import open_tensors, read_tensors, save_tensors
+from clip_caer.trained.folder import pack
+from clip_caer.trained.settings import write_settings
 from clips import FFMPEG, draw_frames, write_video
 from tiny_clip import save_random_clip
 
@@ -64,6 +66,42 @@ def test_a_table_of_something_else_is_refused(table):
     refused(lambda: read_parquet(table, fingerprint="g"), table, "its fingerprint is 'f', expected 'g'")
     refused(lambda: read_parquet(table, ["clip_id", "score"]), table, "it has no column score")
     assert read_parquet(table, ["clip_id"], fingerprint="f").height == 2
+
+
+# ---- settings, metrics, records ----
+
+
+SHORT_OR_FOREIGN = {
+    "empty": (b"", "Expecting value"),
+    "cut": (b'{"scores": 1, "ru', "Unterminated string"),
+    "zeros": (bytes(20), "Expecting value"),
+    "no text": (b"\xff\xfe{", "can't decode"),
+    "nested": (b"[" * 100_000, "recursion"),
+    "a list": (b'["scores"]', "it holds no mapping"),
+    "of something else": (b'{"scores": 1}', "it has no runs"),
+}
+
+
+@pytest.mark.parametrize("what", SHORT_OR_FOREIGN)
+def test_json_that_is_short_or_foreign_is_refused(tmp_path, what):
+    content, reason = SHORT_OR_FOREIGN[what]
+    path = tmp_path / "metrics.json"
+    path.write_bytes(b'{"scores": 1, "runs": {}}')
+    assert read_json(path, ["scores", "runs"]) == {"scores": 1, "runs": {}}
+    path.write_bytes(content)
+    refused(lambda: read_json(path, ["scores", "runs"]), path, reason)
+
+
+@pytest.mark.parametrize("name", ["settings.json", "official/seed-1/train.run.json"])
+def test_a_run_with_a_foreign_file_is_refused(tmp_path, name):
+    run = tmp_path / "official/seed-1"
+    run.mkdir(parents=True)
+    (run / "weights.safetensors").touch()
+    made_with = {"encoder": {"model": "ViT-B-32", "pretrained": None}, "settings": {"checkpoint": None}}
+    made_with |= {"text_file": None, "faces": {"weights": None}, "dataset": "data", "runs": {"official": "f"}}
+    write_settings(made_with, tmp_path / "settings.json")
+    write_json({}, tmp_path / name)
+    refused(lambda: pack(run), tmp_path / name, "it has no")
 
 
 # ---- features and crops ----
@@ -263,6 +301,13 @@ def test_damaged_weights_of_clip_are_refused(tower, damage):
     with pytest.raises(UserError, match=r"encoder: cannot load") as told:
         load_clip(f"local-dir:{tower}", None)
     assert str(tower) in str(told.value)
+
+
+def test_a_damaged_config_of_clip_is_refused_where_no_weights_are_read(tower):
+    assert embedding_width(f"local-dir:{tower}") > 0
+    TOWERS["no JSON"](tower)
+    with pytest.raises(UserError, match=r"open_clip_config.json.*Give a folder saved by open_clip"):
+        embedding_width(f"local-dir:{tower}")
 
 
 # ---- through the workflow ----
