@@ -23,7 +23,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; move it there if the block succeeds, remove it if not.
 
     The caller may create a file or a folder at the temporary path. The suffix is kept, because writers look at it.
-    A folder that stands at `path` is replaced. Raises UserError that names `path` if the disk is full, or the like.
+    A folder that stands at `path` is replaced. A file, unlike what is in a folder, is on the disk before it is moved:
+    a power failure leaves none short. Raises UserError that names `path` if the disk is full, or the like.
     """
     path = Path(path)
     workplace = None
@@ -32,7 +33,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent))
         temporary = workplace / path.name
         yield temporary
-        if temporary.is_dir() and path.is_dir():
+        if temporary.is_file():
+            _sync(temporary)
+        elif temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
     except Exception as error:
@@ -42,6 +45,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         if workplace:
             shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def is_unfinished(name: str) -> bool:
