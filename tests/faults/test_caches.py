@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from clip_caer.crop_store import CropTable, write_crops
+from clip_caer.describing.place import detector_weights
 from clip_caer.encoder import embedding_width, load_clip
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import check_released
@@ -250,6 +251,18 @@ def test_detector_weights_with_a_wrong_sha256_are_refused_whenever_they_are_read
     rotten.unlink()
     with pytest.raises(UserError, match="No such file or directory"):
         check_released("mobile0.25", rotten)
+
+
+@pytest.mark.parametrize("place", ["results/weights", "cache/clip-caer"])
+def test_detector_weights_with_a_wrong_sha256_are_refused_by_describe(weights, tmp_path, monkeypatch, place):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = {"faces": {"detector": "mobile0.25", "weights": None}, "results": str(tmp_path / "results")}
+    path = tmp_path / place / "mobile0.25.onnx"
+    path.parent.mkdir(parents=True)
+    shutil.copy(weights, path)
+    assert detector_weights(config) == path
+    path.write_bytes(path.read_bytes()[:-1])
+    refused(lambda: detector_weights(config), path, "another sha256")
 
 
 def test_the_weights_of_a_run_are_known_for_what_they_are(tmp_path):
