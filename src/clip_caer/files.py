@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from clip_caer.errors import UserError, refused
 
 _UNFINISHED = ".unfinished"
 _ANEW = "Delete it and start again; it is made anew."
+_DIGITS, _MARK = 16, b'"checksum": "'  # of the checksum in a table's header
+CHANGED = "its content has changed since it was written"
 
 
 @contextmanager
@@ -86,10 +89,14 @@ def read_json(path: str | Path, keys: Iterable[str] = (), cure: str = _ANEW) -> 
 
 
 def write_parquet(table: pl.DataFrame, path: str | Path, **header: Any) -> None:
-    """Write `table`, atomically, with a header of JSON values. Equal content gives equal bytes."""
-    metadata = {"header": json.dumps(header)} if header else None
+    """Write `table`, atomically, with a header of JSON values and a checksum. Equal content gives equal bytes."""
+    metadata = {"header": json.dumps(header | {"checksum": "0" * _DIGITS})}
     with atomic(path) as temporary:
         table.write_parquet(temporary, compression="zstd", metadata=metadata)
+        content = bytearray(temporary.read_bytes())
+        place, digits = _checksum_of(content)
+        content[place] = digits
+        temporary.write_bytes(content)
 
 
 def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -> pl.DataFrame:
@@ -98,8 +105,12 @@ def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -
     Raises UserError that names the file if it is damaged, lacks one of `columns`, or has another header.
     """
     try:
-        table = pl.read_parquet(path, glob=False)
-        found = json.loads(pl.read_parquet_metadata(path).get("header", "{}"))
+        content = Path(path).read_bytes()
+        place, digits = _checksum_of(content)
+        if content[place] != digits:
+            raise ValueError(CHANGED)
+        table = pl.read_parquet(content)
+        found = json.loads(pl.read_parquet_metadata(content).get("header", "{}"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise refused(error, path) or refusal(path, str(error).partition("\n")[0]) from error
     for key, value in header.items():
@@ -109,6 +120,27 @@ def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -
     if missing:
         raise refusal(path, f"it has no column {', '.join(missing)}")
     return table
+
+
+def _checksum_of(content: bytes | bytearray) -> tuple[slice, bytes]:
+    """Where a table has its checksum, and what it should be; nowhere and nothing, if it was written without one."""
+    start = content.rfind(_MARK) + len(_MARK)
+    if start < len(_MARK):
+        return slice(0), b""
+    place, view = slice(start, start + _DIGITS), memoryview(content)
+    return place, checksum(view[: place.start], view[place.stop :]).encode()
+
+
+def checksum(*parts: memoryview | np.ndarray) -> str:
+    """16 hex digits, the sum of the 64-bit words of some bytes: ten times as fast as a sha256.
+
+    Of a single changed byte it always tells, of a larger change but for one in 2⁶⁴; not of words that changed places.
+    """
+    total = 0
+    for part in map(memoryview, parts):
+        words = len(part) // 8 * 8
+        total += int(np.frombuffer(part[:words], "<u8").sum()) + int.from_bytes(part[words:], "little")
+    return f"{total % 2**64:0{_DIGITS}x}"
 
 
 def refusal(path: str | Path, why: str, cure: str = _ANEW) -> UserError:

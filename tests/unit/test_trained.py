@@ -33,6 +33,16 @@ def test_a_file_holds_what_was_packed(packed, tmp_path):
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
 
 
+def test_a_file_with_other_bytes_is_refused(packed, tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_model(packed, path)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="its content has changed"):
+        read_model(path)
+
+
 def test_the_card_tells_classes_scores_and_limits(packed, tmp_path):
     scored = packed._replace(about=packed.about | {"scores": {"test/uar": 0.5, "test/recall/book": None}})
     write_model(scored, tmp_path / "model.safetensors")
