@@ -69,8 +69,10 @@ def embedding_width(model: str) -> int:
 
 
 def _model_config(model: str) -> dict:
-    folder = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
-    return read_json(folder)["model_cfg"] if folder.is_file() else open_clip.get_model_config(model)
+    file = Path(model.removeprefix("local-dir:"), "open_clip_config.json")
+    if not file.is_file():
+        return open_clip.get_model_config(model)
+    return read_json(file, ["model_cfg"], cure="Give a folder saved by open_clip.")["model_cfg"]
 
 
 def load_tokenizer(model: str):

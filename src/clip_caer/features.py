@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from clip_caer.errors import UserError
-from clip_caer.store import open_tensors, refusal, save_tensors
+from clip_caer.store import open_tensors, read_tensors, refusal, save_tensors
 from clip_caer.video import Damaged
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
     """Read the shards of one view into one table.
 
     Raises UserError that names the file if it is cut short, has another fingerprint, view, format or set of variants
-    than expected, holds other rows than its header says, or values that are not finite.
+    than expected, holds other rows than its header says, values that are not finite, or others than were written.
     """
     parts = [_read_shard(path, fingerprint, view) for path in paths]
     return FeatureTable.of(
@@ -121,13 +121,12 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
 
 
 def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
-    shard, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
-    features, found = shard.get_tensor("features"), shard.get_tensor("found")
+    _, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
+    tensors = read_tensors(path)
+    features, found = tensors["features"], tensors["found"]
     rows = sum(length for _, _, length in header["clips"])
     if not len(features) == len(found) == rows:
         raise refusal(path, f"it holds {len(features)} rows, its header says {rows}")
-    if not features.isfinite().all():
-        raise refusal(path, "it holds values that are not finite")
     return FeatureTable.of(header["clips"], features, found, header["damaged"])
 
 

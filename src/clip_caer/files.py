@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ import polars as pl
 from clip_caer.errors import UserError, refused
 
 _UNFINISHED = ".unfinished"
+_ANEW = "Delete it and start again; it is made anew."
+_DIGITS, _MARK = 8, b'"checksum": "'  # of the checksum in a table's header
+CHANGED = "its content has changed since it was written"
 
 
 @contextmanager
@@ -22,7 +26,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; move it there if the block succeeds, remove it if not.
 
     The caller may create a file or a folder at the temporary path. The suffix is kept, because writers look at it.
-    A folder that stands at `path` is replaced. Raises UserError that names `path` if the disk is full, or the like.
+    A folder that stands at `path` is replaced. A file, unlike what is in a folder, is on the disk before it is moved:
+    a power failure leaves none short. Raises UserError that names `path` if the disk is full, or the like.
     """
     path = Path(path)
     workplace = None
@@ -31,7 +36,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent))
         temporary = workplace / path.name
         yield temporary
-        if temporary.is_dir() and path.is_dir():
+        if temporary.is_file():
+            _sync(temporary)
+        elif temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
     except Exception as error:
@@ -41,6 +48,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         if workplace:
             shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def is_unfinished(name: str) -> bool:
@@ -59,16 +71,32 @@ def write_json(value: Any, path: str | Path) -> None:
     write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
-def read_json(path: str | Path) -> Any:
-    """Read one JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, keys: Iterable[str] = (), cure: str = _ANEW) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping.
+
+    Raises UserError that names the file, and `cure`, if it is damaged, no mapping, or lacks one of `keys`.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise refused(error, path) or refusal(path, str(error), cure) from error
+    if not isinstance(found, dict):
+        raise refusal(path, "it holds no mapping", cure)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise refusal(path, f"it has no {', '.join(missing)}", cure)
+    return found
 
 
 def write_parquet(table: pl.DataFrame, path: str | Path, **header: Any) -> None:
-    """Write `table`, atomically, with a header of JSON values. Equal content gives equal bytes."""
-    metadata = {"header": json.dumps(header)} if header else None
+    """Write `table`, atomically, with a header of JSON values and a checksum. Equal content gives equal bytes."""
+    metadata = {"header": json.dumps(header | {"checksum": "0" * _DIGITS})}
     with atomic(path) as temporary:
         table.write_parquet(temporary, compression="zstd", metadata=metadata)
+        content = bytearray(temporary.read_bytes())
+        place, digits = _checksum_of(content)
+        content[place] = digits
+        temporary.write_bytes(content)
 
 
 def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -> pl.DataFrame:
@@ -77,8 +105,12 @@ def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -
     Raises UserError that names the file if it is damaged, lacks one of `columns`, or has another header.
     """
     try:
-        table = pl.read_parquet(path, glob=False)
-        found = json.loads(pl.read_parquet_metadata(path).get("header", "{}"))
+        content = Path(path).read_bytes()
+        place, digits = _checksum_of(content)
+        if content[place] != digits:
+            raise ValueError(CHANGED)
+        table = pl.read_parquet(content)
+        found = json.loads(pl.read_parquet_metadata(content).get("header", "{}"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise refused(error, path) or refusal(path, str(error).partition("\n")[0]) from error
     for key, value in header.items():
@@ -90,9 +122,26 @@ def read_parquet(path: str | Path, columns: Iterable[str] = (), **header: Any) -
     return table
 
 
-def refusal(path: str | Path, why: str) -> UserError:
-    """The error that says why a file of ours is not used."""
-    return UserError(f"{path}: this file cannot be used: {why}. Delete it and start again; it is made anew.")
+def _checksum_of(content: bytes | bytearray) -> tuple[slice, bytes]:
+    """Where a table has its checksum, and what it should be; nowhere and nothing, if it was written without one."""
+    start = content.rfind(_MARK) + len(_MARK)
+    if start < len(_MARK):
+        return slice(0), b""
+    place, view = slice(start, start + _DIGITS), memoryview(content)
+    return place, checksum(view[: place.start], view[place.stop :]).encode()
+
+
+def checksum(*parts: memoryview) -> str:
+    """CRC-32 of some bytes, one part after the other, as hex digits. It is for accidents, and fast; no signature."""
+    total = 0
+    for part in parts:
+        total = zlib.crc32(part, total)
+    return f"{total:0{_DIGITS}x}"
+
+
+def refusal(path: str | Path, why: str, cure: str = _ANEW) -> UserError:
+    """The error that says why a file, of ours if no other `cure` is given, is not used."""
+    return UserError(f"{path}: this file cannot be used: {why}. {cure}")
 
 
 def is_endless(path: str | Path) -> bool:

@@ -124,8 +124,8 @@ def read_records(results: str | Path) -> list[Record]:
     for path in _record_files(results):
         try:
             record = Record(**read_json(path))
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("Skipped the damaged record %s: %s", path, error)
+        except (UserError, TypeError) as error:
+            log.warning("Skipped the damaged record %s: %s", path, str(error).removeprefix(f"{path}: "))
             continue
         record.artifacts = [os.path.relpath(path.parent / artifact, results) for artifact in record.artifacts]
         record.metrics |= _benchmark(path)

@@ -1,5 +1,6 @@
 """Tensors in files that say what they are of, and cannot be taken for something else."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -7,15 +8,17 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from clip_caer.files import atomic, refusal
+from clip_caer.files import CHANGED, atomic, checksum, refusal
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any], path: str | Path) -> None:
-    """Write a safetensors file with a header of JSON values, atomically. Equal content gives equal bytes."""
+    """Write a safetensors file with a header of JSON values and a checksum, atomically. Equal content, equal bytes."""
+    header = {**header, "checksum": _checksum(tensors, header)}
     # one key: safetensors writes several in any order
     with atomic(path) as temporary:
         save_file(dict(tensors), temporary, metadata={"header": json.dumps(header)})
@@ -26,6 +29,7 @@ def save_bytes(
 ) -> None:
     """As `save_tensors`, for tensors that need not fit into memory: a file holds their bytes, one after the other.
 
+    Without checksum, since they are read in parts.
     shapes: name → type, U8 or BOOL, and shape of each tensor, in that order.
     """
     layout: dict[str, Any] = {"__metadata__": {"header": json.dumps(header)}}
@@ -58,13 +62,30 @@ def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str
 
 
 def read_tensors(path: str | Path, **expected: Any) -> dict[str, torch.Tensor]:
-    """All tensors of a file. Raises UserError as `open_tensors` does, and for a value that is not finite."""
-    file, _ = open_tensors(path, **expected)
+    """All tensors of a file. Raises UserError as `open_tensors` does, and if they changed or are not finite."""
+    file, header = open_tensors(path, **expected)
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (an open file, not a dict)
+    if is_changed(tensors, header):
+        raise refusal(path, CHANGED)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise refusal(path, f"{name} holds values that are not finite")
     return tensors
+
+
+def is_changed(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> bool:
+    """Whether tensors or header of a file are not those that were written; of a file without checksum, no."""
+    return header.get("checksum") not in (None, _checksum(tensors, header))
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> str:
+    content = {name: (str(t.dtype), t.shape, checksum(_bytes(t))) for name, t in sorted(tensors.items())}
+    about = {key: value for key, value in header.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps([about, content]).encode()).hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().flatten().view(torch.uint8).numpy()
 
 
 def read_damaged(path: str | Path) -> dict[str, str]:

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 # Read by MLflow when it is imported. A server that does not answer is given up after half a minute, not an hour.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -36,11 +35,12 @@ from clip_caer.errors import UserError
 from clip_caer.files import atomic
 from clip_caer.fingerprints import fingerprint
 from clip_caer.records import Record, read_records
-from clip_caer.tracking_address import without_secrets
+from clip_caer.tracking_address import hide_secrets, without_secrets
 
 log = logging.getLogger(__name__)
 
 PARENT = "mlflow.parentRunId"
+UNUSABLE = (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError)  # raised where MLflow cannot be used
 _METRICS_A_CALL, _PARAMS_A_CALL = 1000, 100  # MLflow's limits, and below
 _KEY, _VALUE, _DIGEST = 250, 5000, 36  # characters
 
@@ -66,7 +66,7 @@ def publish(results: str | Path, experiment: str, uri: str | None = None) -> Pub
         raise UserError(f"There is nothing to publish: {results} is not a folder. Run the experiment first.")
     database = results / "mlflow.db"
     try:
-        with _quiet(), FileLock(results / "mlflow.lock"):
+        with quiet(), FileLock(results / "mlflow.lock"):
             client = MlflowClient(uri or _database(database))
             try:
                 return _publish(client, experiment, results, uri)
@@ -76,8 +76,9 @@ def publish(results: str | Path, experiment: str, uri: str | None = None) -> Pub
                 _database(database)  # somebody has deleted it just now
                 client._tracking_client.store.engine.dispose()  # which still writes to the one that is gone
                 return _publish(client, experiment, results, uri)
-    except (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError) as error:
-        raise UserError(_complaint(error, results, uri)) from None  # what is chained may show a password
+    except UNUSABLE as error:
+        complaint = unusable(error, uri, "`tracking.uri`") if uri else _unwritable(error, database)
+        raise complaint from None  # what is chained may show a password
 
 
 def _publish(client: MlflowClient, experiment: str, results: Path, uri: str | None) -> Published:
@@ -234,20 +235,24 @@ def _text(value: object) -> str:
     return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:_VALUE]
 
 
-def _complaint(error: Exception, results: Path, uri: str | None) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    if uri is None:
-        database = results / "mlflow.db"
-        cure = "Make room there" if "disk is full" in reason else "If it is damaged, delete it"
-        return f"Cannot write {database}: {reason}\n{cure}; it is made anew from the records."
-    shown = without_secrets(uri)
-    for secret in re.findall(r"://[^:]*:(.+)@", uri) + re.findall(r"\?(.+)", uri):
-        reason = reason.replace(uri, shown).replace(secret, "***").replace(unquote(secret), "***")
-    return f"MLflow at {shown} cannot be used: {reason}\nCheck `tracking.uri`, and that the server is up."
+def unusable(error: Exception, uri: str, given_as: str) -> UserError:
+    """The message that MLflow at `uri` cannot be used, and why; without the secrets of the address."""
+    shown, reason = without_secrets(uri), hide_secrets(_reason(error), uri)
+    return UserError(f"MLflow at {shown} cannot be used: {reason}\nCheck {given_as}, and that the server is up.")
+
+
+def _unwritable(error: Exception, database: Path) -> UserError:
+    reason = _reason(error)
+    cure = "Make room there" if "disk is full" in reason else "If it is damaged, delete it"
+    return UserError(f"Cannot write {database}: {reason}\n{cure}; it is made anew from the records.")
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """MLflow tells of every migration of its database, and of every error before it raises it; we tell it once."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]

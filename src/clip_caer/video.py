@@ -1,6 +1,7 @@
 """Videos, read by ffmpeg: how many frames there are, when each is shown, and the frames themselves as JPEG pictures."""
 
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import ffmpeg
 import imageio_ffmpeg
 from PIL import Image
 
-from clip_caer.errors import UserError
+from clip_caer.errors import UserError, refused
+from clip_caer.files import sha256_file
 
 # What is opened as a video. Of other files ffmpeg would wait for the next part of a playlist for ever, draw their text,
 # run a script, or read whatever files they name.
@@ -23,7 +25,9 @@ _FORMATS = (
     "ogg,rm,vc1,vvc,webp_anim,wtv,yuv4mpegpipe"
 )
 _DISCARD = 0x4  # flag of a packet that an edit list hides
-_FULL = ("No space left on device", "Disk quota exceeded")
+_ROOM, _MEMORY = "Make room where results are kept", "Allow more memory (ulimit -v) or threads (ulimit -u)"
+_CURES = {"No space left on device": _ROOM, "Disk quota exceeded": _ROOM, "pthread_create() failed": _MEMORY}
+_SHORT_OF_MEMORY = {"Cannot allocate memory": _MEMORY, "get_buffer() failed": _MEMORY}
 _STOPPED = re.compile(r"^\[info\] Exiting normally, received signal", re.MULTILINE)
 _UNKNOWN = -(2**63)  # time of a packet whose container does not say when it is shown
 _KILLED = (-signal.SIGTERM, -signal.SIGKILL)  # by a scheduler, say, or for want of memory
@@ -182,16 +186,33 @@ def _judge(returncode: int, log: bytes, video: str | Path) -> str:
     """
     log = log.decode(errors="replace").replace(str(Path(video).absolute()), "the video")
     errors = [_tell(line) for line in log.splitlines() if _ERROR.match(line)]
-    full = next((trouble for trouble in _FULL if any(trouble in line for line in errors)), None)
-    if returncode in _KILLED or (returncode and (full or _STOPPED.search(log))):
-        reason = full or (errors[-1] if errors else f"it was killed (signal {-returncode})")
-        cure = "Make room where results are kept" if full else "Mend that"
+    cures = _CURES | (_SHORT_OF_MEMORY if _memory_is_limited() else {})
+    trouble = next((words for words in cures if any(words in line for line in errors)), None)
+    if returncode in _KILLED or (returncode and (trouble or _STOPPED.search(log))):
+        reason = trouble or (errors[-1] if errors else f"it was killed (signal {-returncode})")
+        cure = cures.get(trouble, "Mend that")
         raise UserError(f"ffmpeg was stopped while it read {video}: {reason}. {cure}, and start again.")
+    damage = next(filter(_CUT_SHORT.search, errors), None)
     if returncode:
-        raise Damaged(errors[0] if errors else f"ffmpeg ended with {returncode}")
-    for line in filter(_CUT_SHORT.search, errors):
-        raise Damaged(line)
+        damage = errors[0] if errors else f"ffmpeg ended with {returncode}"
+    if damage:
+        _expect_readable(video)
+        raise Damaged(damage)
     return log
+
+
+def _memory_is_limited() -> bool:
+    """If not, memory falls short only where a damaged video claims to be huge."""
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
+
+
+def _expect_readable(video: str | Path) -> None:
+    """Raise UserError unless the disk gives the video to its end: ffmpeg's words do not tell this from damage."""
+    try:
+        sha256_file(video)
+    except OSError as error:
+        raise refused(error, video) or error from error
 
 
 def _tell(line: str) -> str:

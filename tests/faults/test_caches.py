@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from clip_caer.crop_store import CropTable, write_crops
-from clip_caer.encoder import load_clip
+from clip_caer.describing.place import detector_weights
+from clip_caer.encoder import embedding_width, load_clip
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import check_released
 from clip_caer.features import FeatureTable, read_features, write_features
@@ -21,6 +22,8 @@ from clip_caer.files import read_json, read_parquet, write_json, write_parquet
 from clip_caer.frames import extract_shard
 from clip_caer.shards import Shard, read_faces, shard_faces
 from clip_caer.store import open_tensors, read_tensors, save_tensors
+from clip_caer.trained.folder import pack
+from clip_caer.trained.settings import write_settings
 from clips import FFMPEG, draw_frames, write_video
 from tiny_clip import save_random_clip
 
@@ -34,36 +37,100 @@ def refused(read, path: Path, reason: str = "") -> None:
     assert str(path) in str(told.value) and "Delete it and start again" in str(told.value)
 
 
+FLIPPED = st.just(0) | st.integers(1, 255)
+
+
+def other_bytes(content: bytes, start: int, length: int, flipped: int) -> bytes:
+    """With zeros somewhere, or, where `flipped` is not zero, with these bits of one byte turned over."""
+    damaged, start = bytearray(content), start % len(content)
+    if flipped:
+        damaged[start] ^= flipped
+    else:
+        damaged[start : start + length] = bytes(len(damaged[start : start + length]))
+    return bytes(damaged)
+
+
+def read_or_refused(read, path: Path):
+    """What was read; None if it was refused by name. Damage may hit nothing that counts, or bytes that were zero."""
+    try:
+        return read()
+    except UserError as error:
+        assert str(path) in str(error)
+        return None
+
+
 # ---- tables ----
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "table.parquet"
-    write_parquet(pl.DataFrame({"clip_id": ["a", "b"], "frame": [1, 2]}), path, fingerprint="f")
+    rows = pl.DataFrame({"clip_id": [f"clip {number % 7}" for number in range(50)], "score": np.arange(50) / 7})
+    write_parquet(rows, path, fingerprint="f")
     return path
 
 
-@given(start=st.integers(0), length=st.integers(0, 40), cut=st.booleans())
-def test_a_damaged_table_is_refused(table, start, length, cut):
-    """Cut anywhere, or with zeros anywhere: never a traceback, never another table."""
-    content, whole = table.read_bytes(), pl.read_parquet(table)
-    start %= len(content)
-    damaged = content[:start] if cut else content[:start] + bytes(length) + content[start + length :]
+@given(length=st.integers(0))
+def test_a_table_that_is_cut_is_refused(table, length):
+    content, path = table.read_bytes(), table.with_name("cut.parquet")
+    path.write_bytes(content[: length % len(content)])
+    refused(lambda: read_parquet(path, fingerprint="f"), path)
+
+
+@given(start=st.integers(0), length=st.integers(1, 40), flipped=FLIPPED)
+def test_a_table_with_other_bytes_is_refused(table, start, length, flipped):
     path = table.with_name("damaged.parquet")
-    path.write_bytes(damaged)
-    try:
-        found = read_parquet(path, ["clip_id", "frame"], fingerprint="f")
-    except UserError as error:
-        assert str(path) in str(error)
-    else:
-        assert found.equals(whole) or damaged != content  # zeros within a value cannot be told
+    path.write_bytes(other_bytes(table.read_bytes(), start, length, flipped))
+    found = read_or_refused(lambda: read_parquet(path, ["clip_id", "score"], fingerprint="f"), path)
+    assert found is None or found.equals(pl.read_parquet(table))
+
+
+def test_a_table_without_a_checksum_is_read(tmp_path):
+    """As they were written before there was one."""
+    pl.DataFrame({"clip_id": ["a"]}).write_parquet(tmp_path / "old.parquet")
+    assert read_parquet(tmp_path / "old.parquet", ["clip_id"]).height == 1
 
 
 def test_a_table_of_something_else_is_refused(table):
     refused(lambda: read_parquet(table, fingerprint="g"), table, "its fingerprint is 'f', expected 'g'")
-    refused(lambda: read_parquet(table, ["clip_id", "score"]), table, "it has no column score")
-    assert read_parquet(table, ["clip_id"], fingerprint="f").height == 2
+    refused(lambda: read_parquet(table, ["clip_id", "frame"]), table, "it has no column frame")
+    assert read_parquet(table, ["clip_id"], fingerprint="f").height == 50
+
+
+# ---- settings, metrics, records ----
+
+
+SHORT_OR_FOREIGN = {
+    "empty": (b"", "Expecting value"),
+    "cut": (b'{"scores": 1, "ru', "Unterminated string"),
+    "zeros": (bytes(20), "Expecting value"),
+    "no text": (b"\xff\xfe{", "can't decode"),
+    "nested": (b"[" * 100_000, "recursion"),
+    "a list": (b'["scores"]', "it holds no mapping"),
+    "of something else": (b'{"scores": 1}', "it has no runs"),
+}
+
+
+@pytest.mark.parametrize("what", SHORT_OR_FOREIGN)
+def test_json_that_is_short_or_foreign_is_refused(tmp_path, what):
+    content, reason = SHORT_OR_FOREIGN[what]
+    path = tmp_path / "metrics.json"
+    path.write_bytes(b'{"scores": 1, "runs": {}}')
+    assert read_json(path, ["scores", "runs"]) == {"scores": 1, "runs": {}}
+    path.write_bytes(content)
+    refused(lambda: read_json(path, ["scores", "runs"]), path, reason)
+
+
+@pytest.mark.parametrize("name", ["settings.json", "official/seed-1/train.run.json"])
+def test_a_run_with_a_foreign_file_is_refused(tmp_path, name):
+    run = tmp_path / "official/seed-1"
+    run.mkdir(parents=True)
+    (run / "weights.safetensors").touch()
+    made_with = {"encoder": {"model": "ViT-B-32", "pretrained": None}, "settings": {"checkpoint": None}}
+    made_with |= {"text_file": None, "faces": {"weights": None}, "dataset": "data", "runs": {"official": "f"}}
+    write_settings(made_with, tmp_path / "settings.json")
+    write_json({}, tmp_path / name)
+    refused(lambda: pack(run), tmp_path / name, "it has no")
 
 
 # ---- features and crops ----
@@ -121,6 +188,31 @@ def test_a_store_that_is_cut_short_is_refused(request, kind, part):
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
     refused(lambda: READERS[kind](path), path)
+
+
+@pytest.fixture
+def weights_of_a_run(tmp_path):
+    save_tensors({"ctx": torch.arange(99.0), "scale": torch.tensor(1.5)}, {"fingerprint": "f"}, tmp_path / "w")
+    return tmp_path / "w"
+
+
+def all_features(path: Path) -> tuple:
+    table = read_features([path], "f", "face")
+    return table.clips, table.features.tolist(), table.found.tolist(), table.damaged
+
+
+def all_weights(path: Path) -> dict:
+    return {name: tensor.tolist() for name, tensor in read_tensors(path, fingerprint="f").items()}
+
+
+@pytest.mark.parametrize(("kind", "read"), [("features", all_features), ("weights_of_a_run", all_weights)])
+@given(start=st.integers(0), length=st.integers(1, 40), flipped=FLIPPED)
+def test_a_store_with_other_bytes_is_refused(request, kind, read, start, length, flipped):
+    path = request.getfixturevalue(kind)
+    damaged = path.with_name("damaged")
+    damaged.write_bytes(other_bytes(path.read_bytes(), start, length, flipped))
+    found = read_or_refused(lambda: read(damaged), damaged)
+    assert found is None or found == read(path)
 
 
 def test_features_that_are_not_finite_are_refused(features):
@@ -214,6 +306,18 @@ def test_detector_weights_with_a_wrong_sha256_are_refused_whenever_they_are_read
         check_released("mobile0.25", rotten)
 
 
+@pytest.mark.parametrize("place", ["results/weights", "cache/clip-caer"])
+def test_detector_weights_with_a_wrong_sha256_are_refused_by_describe(weights, tmp_path, monkeypatch, place):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = {"faces": {"detector": "mobile0.25", "weights": None}, "results": str(tmp_path / "results")}
+    path = tmp_path / place / "mobile0.25.onnx"
+    path.parent.mkdir(parents=True)
+    shutil.copy(weights, path)
+    assert detector_weights(config) == path
+    path.write_bytes(path.read_bytes()[:-1])
+    refused(lambda: detector_weights(config), path, "another sha256")
+
+
 def test_the_weights_of_a_run_are_known_for_what_they_are(tmp_path):
     path, run = tmp_path / "weights.safetensors", {"model": "face", "split": "official", "seed": 1, "fingerprint": "f"}
     save_tensors({"ctx": torch.ones(2)}, run, path)
@@ -263,6 +367,13 @@ def test_damaged_weights_of_clip_are_refused(tower, damage):
     with pytest.raises(UserError, match=r"encoder: cannot load") as told:
         load_clip(f"local-dir:{tower}", None)
     assert str(tower) in str(told.value)
+
+
+def test_a_damaged_config_of_clip_is_refused_where_no_weights_are_read(tower):
+    assert embedding_width(f"local-dir:{tower}") > 0
+    TOWERS["no JSON"](tower)
+    with pytest.raises(UserError, match=r"open_clip_config.json.*Give a folder saved by open_clip"):
+        embedding_width(f"local-dir:{tower}")
 
 
 # ---- through the workflow ----

@@ -14,7 +14,7 @@ import pytest
 from soak import Soak, artifacts, jobs_of
 
 from clip_caer.errors import UserError, refused
-from clip_caer.files import atomic
+from clip_caer.files import atomic, write_text
 from experiments import Experiment
 
 INDEX = "results/index/clips.parquet"
@@ -103,6 +103,17 @@ def test_what_is_written_is_there_whole_or_not_at_all(tmp_path):
         temporary.write_text("half of the n")
         raise KeyboardInterrupt
     assert (tmp_path / "table").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    """So that after a power failure no short file stands under its name. A folder just gets its name."""
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(f"{os.fstat(file).st_size} bytes on the disk"))
+    monkeypatch.setattr(os, "replace", lambda temporary, path: done.append(f"{path.name} named"))
+    write_text("content", tmp_path / "file")
+    with atomic(tmp_path / "folder") as temporary:
+        temporary.mkdir()
+    assert done == ["7 bytes on the disk", "file named", "folder named"]
 
 
 # ---- refused by the disk ----

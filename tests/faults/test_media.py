@@ -183,6 +183,19 @@ def rotten(folder: Path) -> bytes:
     return bytes(content)
 
 
+def claims_to_be_huge(folder: Path) -> bytes:
+    """ffmpeg cannot have the memory for a table of so many times."""
+    content = bytearray(whole(folder))
+    start = content.index(b"stts") + 8
+    content[start : start + 4] = b"\x7f\xff\xff\xff"
+    return bytes(content)
+
+
+def cut_matroska(folder: Path) -> bytes:
+    """ffmpeg calls it an input/output error."""
+    return write_video(folder / "whole.mkv", draw_frames(30), *PLAIN).read_bytes()[:294]
+
+
 def sound(folder: Path) -> bytes:
     run_ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", folder / "sound.mp4")
     return (folder / "sound.mp4").read_bytes()
@@ -216,6 +229,8 @@ DAMAGED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "truncated.mp4": (lambda folder: whole(folder)[:-900], "moov atom not found"),
     "no moov.mp4": (without_moov, "moov atom not found"),
     "rotten.mp4": (rotten, "."),
+    "huge.mp4": (claims_to_be_huge, "error reading header"),
+    "cut.mkv": (cut_matroska, "File ended prematurely"),
     "sound.mp4": (sound, "no video stream"),
     "picture.mp4": (picture, "not a video"),
     "subtitles.mp4": (lambda _: b"1\n00:00:00,000 --> 00:00:01,000\nhi\n\n", "not a video"),

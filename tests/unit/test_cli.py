@@ -47,6 +47,23 @@ def test_what_the_user_can_mend_is_told_in_one_message(arguments, complaint, cap
     assert complaint in told and told.startswith(f"clip-caer {arguments[0]}: ") and "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("sqlite:////results/mlflow.db", "MLFLOW_TRACKING_URI='sqlite:////results/mlflow.db' mlflow"),
+        ("http://me:hush@host:5000", "once MLFLOW_TRACKING_URI is set to your address"),
+        ("postgresql://host/db?password=hush", "once MLFLOW_TRACKING_URI is set to your address"),
+    ],
+)
+def test_the_command_that_serves_a_model_shows_no_password(uri, told, capsys, monkeypatch):
+    from clip_caer.trained import logged
+
+    monkeypatch.setattr(logged, "log_model", lambda run, uri, register: "models:/m-1")
+    assert main(["log-model", __file__, "--uri", uri]) == 0
+    shown = capsys.readouterr().out
+    assert told in shown and "mlflow models serve -m models:/m-1" in shown and "hush" not in shown
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
 def test_the_shell_completes_commands(shell, capsys):
     with pytest.raises(SystemExit) as ended:

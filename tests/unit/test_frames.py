@@ -1,5 +1,7 @@
 """Frames of videos and of folders of pictures."""
 
+import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from PIL import Image
 
 from clip_caer.errors import UserError
 from clip_caer.frames import clip_files, extract_shard, frame_files, frame_numbers, read_picture
-from clip_caer.video import Damaged, count_frames, extract_clip, find_ffmpeg
+from clip_caer.video import Damaged, count_frames, extract_clip, find_ffmpeg, stream_frames
 from clips import FFMPEG, draw_frames, frame_number, run_ffmpeg, write_pictures, write_video
 
 COLOURS = [(230, 20, 30), (20, 200, 40), (30, 40, 220), (250, 250, 250), (5, 5, 5), (128, 128, 128), (200, 150, 120)]
@@ -289,16 +291,52 @@ def test_a_clip_that_is_gone_is_not_taken_for_damage(tmp_path):
     assert not (tmp_path / "frames").exists()
 
 
-def test_an_interrupted_ffmpeg_is_not_taken_for_damage(tmp_path):
+def fake_ffmpeg(folder, ending):
+    """A script in ffmpeg's place."""
+    (folder / "ffmpeg").write_text(f"#!/bin/sh\n{ending}\n")
+    (folder / "ffmpeg").chmod(0o755)
+    return str(folder / "ffmpeg")
+
+
+@pytest.mark.parametrize(
+    ("ending", "cure"),
+    [
+        ("echo '[error] Error writing: No space left on device' >&2; exit 228", "Make room"),
+        ("echo '[error] pthread_create() failed: Resource temporarily unavailable' >&2; exit 245", "ulimit"),
+        ("echo '[info] Exiting normally, received signal 15.' >&2; exit 255", "start again"),
+        ("kill -KILL $$", "start again"),
+    ],
+)
+def test_an_interrupted_ffmpeg_is_not_taken_for_damage(tmp_path, ending, cure):
     """A full disk or a stopped job must not be remembered as a damaged clip."""
-    endings = ["echo '[error] Error writing: No space left on device' >&2; exit 228", "kill -KILL $$"]
-    endings.append("echo '[info] Exiting normally, received signal 15.' >&2; exit 255")
-    for ending in endings:
-        fake = tmp_path / "ffmpeg"
-        fake.write_text(f"#!/bin/sh\n{ending}\n")
-        fake.chmod(0o755)
-        with pytest.raises(UserError, match="ffmpeg was stopped"):
-            count_frames(tmp_path / "v.mp4", str(fake))
+    with pytest.raises(UserError, match=f"ffmpeg was stopped.*{cure}"):
+        count_frames(tmp_path / "v.mp4", fake_ffmpeg(tmp_path, ending))
+
+
+@pytest.mark.parametrize("words", ["Error opening input: Cannot allocate memory", "get_buffer() failed"])
+def test_a_limit_of_memory_is_not_taken_for_damage(tmp_path, words, monkeypatch):
+    """Without a limit, ffmpeg says the same of a damaged video that claims to be huge."""
+    (tmp_path / "v.mp4").touch()
+    ffmpeg = fake_ffmpeg(tmp_path, f"echo '[error] {words}' >&2; exit 244")
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+    with pytest.raises(Damaged, match=re.escape(words)):
+        count_frames(tmp_path / "v.mp4", ffmpeg)
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (2**30, resource.RLIM_INFINITY))
+    with pytest.raises(UserError, match=r"ffmpeg was stopped.*ulimit"):
+        count_frames(tmp_path / "v.mp4", ffmpeg)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [("/proc/self/mem", "Input/output error. Look after the disk"), ("gone.mp4", "No such file or directory. Bring")],
+)
+def test_a_video_that_the_disk_does_not_give_is_not_taken_for_damage(tmp_path, target, told):
+    """What ffmpeg says of it does not tell: it says the same of videos that are cut short, or something else."""
+    (tmp_path / "v.mp4").symlink_to(target)
+    for read in (count_frames, lambda *args: next(stream_frames(*args))):
+        with pytest.raises(UserError, match=told) as refusal:
+            read(tmp_path / "v.mp4", FFMPEG)
+        assert str(tmp_path / "v.mp4") in str(refusal.value)
 
 
 # ---- pictures ----

@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from clip_caer.cli import main
 from clip_caer.errors import UserError
 from clip_caer.files import write_json
 from clip_caer.trained.file import read_model, write_model
@@ -30,6 +31,16 @@ def test_a_file_holds_what_was_packed(packed, tmp_path):
     assert packed.about.items() <= back.about.items()
     write_model(packed, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+
+
+def test_a_file_with_other_bytes_is_refused(packed, tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_model(packed, path)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="its content has changed"):
+        read_model(path)
 
 
 def test_the_card_tells_classes_scores_and_limits(packed, tmp_path):
@@ -107,3 +118,21 @@ def test_settings_move_with_the_experiment(tmp_path, monkeypatch):
     (moved / "weights.onnx").unlink()
     with pytest.raises(UserError, match=r"(?s)weights.onnx is gone.*has changed|has changed.*weights.onnx is gone"):
         read_settings(moved / "results/runs/fused/official/seed-1")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://me:hush%2Fhush@127.0.0.1:9/mlflow",
+        "nosuch://me:hush/hush@host/db?password=hush",
+        "postgresql+nosuch://me:hush/hush@host/db?password=hush",
+        "postgresql://me:hush@127.0.0.1:9/db",  # its driver may not be installed
+    ],
+)
+def test_a_model_that_cannot_be_logged_is_told_without_the_password(packed, tmp_path, uri, monkeypatch, capfd):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    write_model(packed, tmp_path / "model.safetensors")
+    assert main(["log-model", str(tmp_path / "model.safetensors"), "--uri", uri]) == 1
+    told = "".join(capfd.readouterr())
+    assert "cannot be used" in told and "Check --uri" in told
+    assert "hush" not in told and "me:" not in told

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clip_caer.cli.options import add_run
 from clip_caer.errors import UserError
+from clip_caer.tracking_address import without_secrets
 
 NAME = "log-model"
 HELP = "log a trained run to MLflow as a model that can be served"
@@ -30,10 +31,17 @@ def call(args: argparse.Namespace) -> int:
 
     uri = args.uri or _own_database(Path(args.run).resolve())
     model = log_model(args.run, uri, args.register)
-    print(f"logged as {model}; to serve it:")
-    programs = Path(sys.executable).parent
-    print(f"PATH={programs}:$PATH MLFLOW_TRACKING_URI='{uri}' mlflow models serve -m {model} --env-manager local")
+    print(f"logged as {model}; {_how_to_serve(model, uri)}")
     return 0
+
+
+def _how_to_serve(model: str, uri: str) -> str:
+    """The command; an address that holds a secret is not shown, but left to the user."""
+    path = f"PATH={Path(sys.executable).parent}:$PATH"
+    command = f"mlflow models serve -m {model} --env-manager local"
+    if without_secrets(uri) != uri:
+        return f"to serve it, once MLFLOW_TRACKING_URI is set to your address:\n{path} {command}"
+    return f"to serve it:\n{path} MLFLOW_TRACKING_URI='{uri}' {command}"
 
 
 def _own_database(run: Path) -> str:

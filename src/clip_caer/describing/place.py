@@ -10,7 +10,7 @@ import yaml
 from clip_caer.configuration import complete
 from clip_caer.dataset import Dataset, class_names, read_dataset
 from clip_caer.errors import UserError
-from clip_caer.faces.weights import WEIGHTS, fetch_weights
+from clip_caer.faces.weights import WEIGHTS, check_released, fetch_weights
 
 _SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
 
@@ -39,13 +39,17 @@ def find_dataset(path: Path) -> Place:
 
 
 def detector_weights(config: dict[str, Any]) -> Path:
-    """The face detector's weights: those that the config names, or the released ones, fetched once for this user."""
+    """The face detector's weights: those that the config names, or the released ones, fetched once for this user.
+
+    Raises UserError if what was fetched is not, or is no longer, what was released.
+    """
     if config["faces"]["weights"]:
         return Path(config["faces"]["weights"]).expanduser()
     detector = config["faces"]["detector"]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     for path in (Path(config["results"], "weights", WEIGHTS[detector]), cache / "clip-caer" / WEIGHTS[detector]):
         if path.is_file():
+            check_released(detector, path)
             return path
     fetch_weights(detector, path)
     return path

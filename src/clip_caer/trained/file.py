@@ -7,8 +7,8 @@ from safetensors import SafetensorError, safe_open
 
 from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError
-from clip_caer.files import write_text
-from clip_caer.store import save_tensors
+from clip_caer.files import CHANGED, write_text
+from clip_caer.store import is_changed, save_tensors
 from clip_caer.trained.card import model_card
 from clip_caer.trained.packed import Packed, digest
 
@@ -39,6 +39,8 @@ def read_model(path: Path, device: str = "cpu") -> Packed:
             if about.get("format") != FORMAT:
                 raise ValueError(f"its format is {about.get('format')!r}, expected {FORMAT!r}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (an open file, not a dict)
+            if is_changed(tensors, about):
+                raise ValueError(CHANGED)
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: this is no model written by clip-caer export: {error}.") from error
     packed = Packed(tensors, about)

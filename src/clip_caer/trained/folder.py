@@ -24,6 +24,7 @@ import open_clip  # isort: skip
 
 BACKGROUND = 64  # clips
 _ORIGINAL_HEAD_WIDTH = 64
+_OF_RECORD = ("name", "run_key", "fingerprint", "params", "versions", "git_commit")
 
 
 def pack(folder: Path, device: str = "cpu") -> Packed:
@@ -97,7 +98,7 @@ def _read(folder: Path) -> tuple[dict, dict]:
         runs = sorted(path.parent.name for path in folder.glob("**/weights.safetensors"))[:20]
         hint = f" Its runs are {', '.join(runs)}." if runs else ""
         raise UserError(f"{folder}: there are no trained weights in this folder.{hint}")
-    made_with, record = read_settings(folder), read_json(folder / "train.run.json")
+    made_with, record = read_settings(folder), read_json(folder / "train.run.json", _OF_RECORD)
     split = folder.resolve().parent.name
     if made_with["runs"].get(split) != record["fingerprint"]:
         raise UserError(

@@ -4,15 +4,14 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from clip_caer.tracking import UNUSABLE, quiet, unusable  # it sets how MLflow behaves, so before its import
+
+# isort: split
 import mlflow
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from sqlalchemy.exc import SQLAlchemyError
 
-import clip_caer.tracking  # noqa: F401  (sets how MLflow behaves, before it is imported)
-from clip_caer.errors import UserError
 from clip_caer.predicting.predict import columns
 from clip_caer.trained.file import write_model
 from clip_caer.trained.model import Trained
@@ -43,9 +42,9 @@ def log_model(run: str | Path, uri: str, register: str | None = None) -> str:
     """
     packed = open_packed(run)
     try:
-        mlflow.set_tracking_uri(uri)
-        run_id = _training(MlflowClient(uri), packed.about)
-        with tempfile.TemporaryDirectory() as folder:
+        with quiet(), tempfile.TemporaryDirectory() as folder:
+            mlflow.set_tracking_uri(uri)
+            run_id = _training(MlflowClient(uri), packed.about)
             file = Path(folder, "model.safetensors")
             write_model(packed, file)
             return Model.log(
@@ -60,8 +59,8 @@ def log_model(run: str | Path, uri: str, register: str | None = None) -> str:
                 signature=signature(Trained(packed)),
                 pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _PACKAGES],
             ).model_uri
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise UserError(f"MLflow at {uri} cannot be used: {str(error).splitlines()[0]}") from error
+    except UNUSABLE as error:
+        raise unusable(error, uri, "--uri") from None  # what is chained may show a password
 
 
 def signature(trained: Trained) -> ModelSignature:

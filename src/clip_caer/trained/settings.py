@@ -11,6 +11,8 @@ from typing import Any
 from clip_caer.errors import UserError, reject
 from clip_caer.files import read_json, sha256_file, write_json
 
+_KEYS = ("encoder", "settings", "text_file", "faces", "dataset", "runs", "files")
+
 
 def write_settings(made_with: Mapping[str, Any], path: str | Path) -> None:
     """Write `made_with`, its paths relative to the working folder, with the sha256 of every file that it names."""
@@ -24,7 +26,7 @@ def write_settings(made_with: Mapping[str, Any], path: str | Path) -> None:
 def read_settings(run: Path) -> dict[str, Any]:
     """What a run, results/runs/ABLATION/SPLIT/seed-N, was made with; its paths can be opened from here.
 
-    Raises UserError if there is no settings.json, or if a file that it names is gone or has changed.
+    Raises UserError if there is no settings.json, if it is damaged, or if a file that it names is gone or has changed.
     """
     path = run.resolve().parents[1] / "settings.json"
     if not path.exists():
@@ -32,7 +34,7 @@ def read_settings(run: Path) -> dict[str, Any]:
             f"{run}: this is no run that can be used: {path} is missing. Expected a folder "
             "results/runs/ABLATION/SPLIT/seed-N of a finished experiment; start snakemake again to complete it."
         )
-    made_with = _moved(read_json(path), lambda place: os.path.normpath(path.parent / place))
+    made_with = _moved(read_json(path, _KEYS), lambda place: os.path.normpath(path.parent / place))
     problems = []
     for file, sha256 in made_with["files"].items():
         if not Path(file).is_file():
