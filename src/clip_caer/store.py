@@ -8,7 +8,6 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -84,8 +83,8 @@ def _checksum(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) ->
     return hashlib.sha256(json.dumps([about, content]).encode()).hexdigest()
 
 
-def _bytes(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().flatten().view(torch.uint8).numpy()
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.detach().cpu().flatten().view(torch.uint8).numpy().data
 
 
 def read_damaged(path: str | Path) -> dict[str, str]:
