@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from clip_caer.wording import METRICS, interval, kinds_of, known, model_names, notes, percent, points, protocol_names
+from clip_caer.wording import (
+    METRICS,
+    interval,
+    kinds_of,
+    known,
+    model_names,
+    notes,
+    p_value,
+    percent,
+    points,
+    protocol_names,
+)
 
 
 def comparison_markdown(comparison: pl.DataFrame, pairs: pl.DataFrame) -> str:
@@ -52,7 +63,11 @@ def _with_interval(row: Mapping) -> str:
 
 def _pair(row: Mapping) -> list[str]:
     between = f"[{points(row['low'])}, {points(row['high'])}]"
-    return [f"{row['a']} − {row['b']}", f"{points(row['difference'])} {between}", f"{row['p_holm']:.3f}"]
+    return [
+        f"{row['a']} − {row['b']}",
+        f"{points(row['difference'])} {between}",
+        p_value(row["p_holm"]).removeprefix("p = ").removeprefix("p "),
+    ]
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

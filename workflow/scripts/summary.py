@@ -43,7 +43,7 @@ with job(snakemake), recorded(snakemake, output.record, run_key):
     comparison = compare(pooled, params.classes, statistics["bootstrap"], statistics["seed"])
     comparison = add_warnings(comparison, params.selected_on, sharing(read_parquet(inputs.leakage)))
     if inputs.truth:
-        views = {model: settings["views"] for model, settings in params.models.items()}
+        views = {model: settings["views"] for model, settings in params.models.items() if kinds[model] != "control"}
         comparison = add_ceilings(comparison, read_json(inputs.truth), views)
     if params.quoted:
         comparison = add_quoted(comparison, published_of(params.models))

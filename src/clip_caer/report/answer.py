@@ -1,8 +1,10 @@
 """The question answered in words, from the tables alone: which differences hold, and what the data cannot tell."""
 
 from collections.abc import Iterator, Mapping
+from math import hypot
 
 import polars as pl
+from scipy.stats import t
 
 from clip_caer.wording import (
     chance_of,
@@ -75,10 +77,19 @@ def _controls(ablations: list[dict], controls: list[dict], chance: float) -> Ite
             yield "No ablation does better: what they learn may be no more than what this control knows."
     for row in controls:
         if row["model"] == "shuffled_labels" and known(row["low"]):
-            if row["low"] > chance:
-                yield f"With shuffled labels UAR is {_score(row)}, above chance: look for a leak before you trust this."
-            else:
-                yield f"With shuffled labels UAR is not above chance, as it must be: {_score(row)}."
+            yield f"With shuffled labels UAR is {_score(row)}, {_beside_chance(row, chance)}"
+
+
+def _beside_chance(row: Mapping, chance: float) -> str:
+    """What is to be said of shuffled labels. Each seed shuffles anew, and so may be lucky with whole groups of clips."""
+    if row["low"] <= chance:
+        return "not above chance, as it must be."
+    if row["seeds"] < 2:
+        return "above chance, but this is one shuffle: only more seeds can tell luck from a leak."
+    luck = t.ppf(0.975, row["seeds"] - 1) * row["sd"] / row["seeds"] ** 0.5
+    if row["value"] - hypot(row["value"] - row["low"], luck) <= chance:
+        return f"not above chance, as it must be, if the scatter of the seeds counts too (± {percent(row['sd'])})."
+    return "above chance: look for a leak before you trust this."
 
 
 def _score(row: Mapping) -> str:
