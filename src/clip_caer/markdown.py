@@ -34,7 +34,7 @@ def _section(comparison: pl.DataFrame, pairs: pl.DataFrame, protocol: str, name:
     lines = [f"## {name}: {whole['clips']} clips, {whole['subjects']} students", "", *_scores(comparison)]
     if len(pairs):
         lines += ["", "Differences of UAR in points; p by permutation of students, Holm-corrected:", ""]
-        lines += _table(["", "difference", "p"], [_pair(row) for row in pairs.iter_rows(named=True)])
+        lines += _table(["", "difference", "test"], [_pair(row) for row in pairs.iter_rows(named=True)])
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(comparison, protocol)), ""])
 
 
@@ -66,7 +66,7 @@ def _pair(row: Mapping) -> list[str]:
     return [
         f"{row['a']} − {row['b']}",
         f"{points(row['difference'])} {between}",
-        p_value(row["p_holm"]).removeprefix("p = ").removeprefix("p "),
+        p_value(row["p_holm"]),
     ]
 
 

@@ -81,9 +81,18 @@ def test_the_answer_sees_a_control_that_does_as_well():
     assert "No ablation does better" in said
 
 
-@pytest.mark.parametrize(("uar", "words"), [(0.21, "not above chance, as it must be"), (0.29, "look for a leak")])
-def test_the_answer_checks_shuffled_labels(uar, words):
-    assert words in answer(scores(face=0.6, shuffled_labels=uar), pl.DataFrame([pair("a", "b", 0.0, 1.0)]), "official")
+@pytest.mark.parametrize(
+    ("uar", "sd", "seeds", "words"),
+    [
+        (0.21, None, 1, "not above chance, as it must be"),
+        (0.29, None, 1, "only more seeds can tell luck from a leak"),
+        (0.29, 0.04, 3, "the scatter of the seeds counts too (± 4.0)"),
+        (0.29, 0.01, 5, "look for a leak"),
+    ],
+)
+def test_the_answer_checks_shuffled_labels(uar, sd, seeds, words):
+    table = scores(face=0.6, shuffled_labels=uar).with_columns(sd=pl.lit(sd, pl.Float64), seeds=pl.lit(seeds))
+    assert words in answer(table, pl.DataFrame([pair("a", "b", 0.0, 1.0)]), "official")
 
 
 def test_the_page_is_loud_where_two_roles_share_students_and_only_there(evidence, clips, roles):

@@ -81,7 +81,7 @@ def _controls(ablations: list[dict], controls: list[dict], chance: float) -> Ite
 
 
 def _beside_chance(row: Mapping, chance: float) -> str:
-    """What is to be said of shuffled labels. Each seed shuffles anew, and so may be lucky with whole groups of clips."""
+    """What is to be said of shuffled labels. Each seed shuffles anew, and may be lucky with whole groups of clips."""
     if row["low"] <= chance:
         return "not above chance, as it must be."
     if row["seeds"] < 2:
