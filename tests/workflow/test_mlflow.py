@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-STEPS = {"index": 1, "frames": 1, "faces": 1, "features": 2, "train": 15, "evaluate": 15, "controls": 3}
-KINDS = {"ablation": 4, "comparator": 4, "control": 12}
+STEPS = {"index": 1, "frames": 1, "faces": 1, "features": 2, "train": 12, "evaluate": 12, "controls": 3}
+KINDS = {"ablation": 4, "comparator": 2, "control": 12}
 RUNS = STEPS | KINDS | {"summary": 1, "page": 1}
 
 
