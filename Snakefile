@@ -11,7 +11,11 @@ if not workflow.config_settings.configfiles:
     configfile: f"{workflow.basedir}/config.yaml"
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/common/config.smk"
+include: "workflow/common/caches.smk"
+include: "workflow/common/runs.smk"
+include: "workflow/common/use.smk"
+include: "workflow/common/tracking.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/experiment.smk"
