@@ -14,6 +14,19 @@ from clip_caer.video import find_ffmpeg
 FFMPEG = find_ffmpeg("bundled")
 FOREIGN_PREFIX = "/home/someone/data/RAER"
 
+HOSTILE_NAMES = [  # of files, without their suffix
+    "a b",
+    'it\'s "quoted"',
+    "line\nend",
+    "naïve 学生",
+    "100%d %03d",
+    "a:b",
+    "-y",
+    "[0:v];x,y",
+    "$HOME `ls` *?",
+    "{a}",
+]
+
 
 def draw_frames(n_frames: int = 5, width: int = 64, height: int = 48, seed: int = 0) -> np.ndarray:
     """Frames of flat colour, uint8 [n_frames, height, width, 3]; frame n has grey level 20 + 5 n in its left half."""

@@ -14,7 +14,7 @@ from clip_caer.dataset import read_dataset, write_index
 from clip_caer.frames import extract_shard, read_picture
 from clip_caer.shards import Shard
 from clip_caer.video import Damaged, count_frames, extract_clip, stream_frames
-from clips import FFMPEG, draw_frames, run_ffmpeg, write_pictures, write_video
+from clips import FFMPEG, HOSTILE_NAMES, draw_frames, run_ffmpeg, write_pictures, write_video
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (30, 50, 220), (240, 240, 240)
 PATCHES = [RED, GREEN, BLUE, WHITE]  # left and right above, left and right below
@@ -345,19 +345,8 @@ def test_a_picture_that_the_disk_does_not_give_is_not_taken_for_damage(tmp_path)
 
 def test_one_bad_clip_stops_none_of_the_others(tmp_path):
     """Every damaged video among sound ones with hostile names, from the sheet to the pictures of a shard."""
-    names = [
-        'it\'s "quoted"',
-        "line\nend",
-        "naïve 学生",
-        "100%d %03d",
-        "a:b",
-        "-y",
-        "[0:v];x,y",
-        "$HOME `ls` *?",
-        "{a}",
-    ]
     sound = write_video(tmp_path / "sound.mp4", patches(3), *PLAIN)
-    for name in names:
+    for name in HOSTILE_NAMES:
         shutil.copy(sound, tmp_path / f"{name}.mp4")
     for name, (make, _) in DAMAGED.items():
         scratch = tmp_path / "scratch" / name
@@ -369,7 +358,7 @@ def test_one_bad_clip_stops_none_of_the_others(tmp_path):
     write_pictures(tmp_path / "empty picture", patches(3))
     (tmp_path / "empty picture/2.jpg").write_bytes(b"")
     folders = ["folder of pictures", "growing", "empty picture"]
-    videos = [*(f"{name}.mp4" for name in names), *DAMAGED, *folders]
+    videos = [*(f"{name}.mp4" for name in HOSTILE_NAMES), *DAMAGED, *folders]
     sheet = pl.DataFrame({"video": videos, "label": "calm", "subject": "s1"})
     sheet.write_csv(tmp_path / "clips.csv")
     labels = {"labels": "fine", "label_sets": {"fine": ["calm", "keen"]}}
@@ -386,7 +375,7 @@ def test_one_bad_clip_stops_none_of_the_others(tmp_path):
             status[clip["clip_id"]] = bool(np.abs(seen(list(shard.pictures(clip))[2]) - PATCHES).max() < 12)
         except Damaged as damage:
             status[clip["clip_id"]] = str(damage)
-    assert {name for name, found in status.items() if found is True} == {*names, "folder of pictures"}
+    assert {name for name, found in status.items() if found is True} == {*HOSTILE_NAMES, "folder of pictures"}
     assert set(shard.damaged) == {os.path.splitext(name)[0] for name in DAMAGED}
     assert all(shard.damaged.values()), "each has its reason"
     assert "size of the picture changes" in status["growing"] and "2.jpg: " in status["empty picture"]
