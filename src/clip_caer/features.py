@@ -106,28 +106,25 @@ def write_features(table: FeatureTable, path: str | Path, fingerprint: str, view
 
 
 def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> FeatureTable:
-    """Read the shards of one view into one table.
+    """Read the shards of one view into one table; one shard at a time is in memory twice.
 
     Raises UserError that names the file if it is cut short, has another fingerprint, view, format or set of variants
     than expected, holds other rows than its header says, values that are not finite, or others than were written.
     """
-    parts = [_read_shard(path, fingerprint, view) for path in paths]
-    return FeatureTable.of(
-        [clip for part in parts for clip in part.clips],
-        torch.cat([part.features for part in parts]),
-        torch.cat([part.found for part in parts]),
-        {clip_id: message for part in parts for clip_id, message in part.damaged.items()},
-    )
-
-
-def _read_shard(path: str | Path, fingerprint: str, view: str) -> FeatureTable:
-    _, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
-    tensors = read_tensors(path)
-    features, found = tensors["features"], tensors["found"]
-    rows = sum(length for _, _, length in header["clips"])
-    if not len(features) == len(found) == rows:
-        raise refusal(path, f"it holds {len(features)} rows, its header says {rows}")
-    return FeatureTable.of(header["clips"], features, found, header["damaged"])
+    opened = [open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT) for path in paths]
+    clips = [clip for _, header in opened for clip in header["clips"]]
+    damaged = {clip_id: message for _, header in opened for clip_id, message in header["damaged"].items()}
+    rows, width = sum(length for _, _, length in clips), opened[0][0].get_slice("features").get_shape()[-1]
+    features = torch.empty(rows, len(VARIANTS), width, dtype=torch.float16)
+    found = torch.empty(rows, dtype=torch.bool)
+    start = 0
+    for path, (_, header) in zip(paths, opened, strict=True):
+        tensors, stop = read_tensors(path), start + sum(length for _, _, length in header["clips"])
+        if not len(tensors["features"]) == len(tensors["found"]) == stop - start:
+            raise refusal(path, f"it holds {len(tensors['features'])} rows, its header says {stop - start}")
+        features[start:stop], found[start:stop] = tensors["features"], tensors["found"]
+        start = stop
+    return FeatureTable.of(clips, features, found, damaged)
 
 
 def sound_clips(

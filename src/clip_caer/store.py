@@ -1,6 +1,5 @@
 """Tensors in files that say what they are of, and cannot be taken for something else."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -17,10 +16,10 @@ from clip_caer.files import CHANGED, atomic, checksum, refusal
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any], path: str | Path) -> None:
     """Write a safetensors file with a header of JSON values and a checksum, atomically. Equal content, equal bytes."""
-    header = {**header, "checksum": _checksum(tensors, header)}
     # one key: safetensors writes several in any order
+    metadata = {"header": json.dumps(_sealed({**header, "tensors": _described(tensors)}))}
     with atomic(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={"header": json.dumps(header)})
+        save_file(dict(tensors), temporary, metadata=metadata)
 
 
 def save_bytes(
@@ -28,10 +27,11 @@ def save_bytes(
 ) -> None:
     """As `save_tensors`, for tensors that need not fit into memory: a file holds their bytes, one after the other.
 
-    Without checksum, since they are read in parts.
+    Their header has a checksum, they have none, since they are read in parts.
     shapes: name → type, U8 or BOOL, and shape of each tensor, in that order.
     """
-    layout: dict[str, Any] = {"__metadata__": {"header": json.dumps(header)}}
+    header = {**header, "tensors": {name: [dtype, shape] for name, (dtype, shape) in shapes.items()}}
+    layout: dict[str, Any] = {"__metadata__": {"header": json.dumps(_sealed(header))}}
     end = 0
     for name, (dtype, shape) in shapes.items():
         start, end = end, end + prod(shape)
@@ -47,7 +47,7 @@ def save_bytes(
 def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str, Any]]:
     """An open safetensors file, whose tensors are read when asked for, and its header.
 
-    Raises UserError that names the file if it is cut short, or if its header has not the `expected` values.
+    Raises UserError that names the file if it is cut short, or if its header changed or has not the `expected` values.
     """
     try:
         file = safe_open(path, "pt")
@@ -57,6 +57,9 @@ def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str
     for key, value in expected.items():
         if header.get(key) != value:
             raise refusal(path, f"its {key} is {header.get(key)!r}, expected {value!r}")
+    shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (an open file, not a dict)
+    if header != _sealed(header) or shapes != {name: shape for name, (_, shape, *_) in header["tensors"].items()}:
+        raise refusal(path, CHANGED)
     return file, header
 
 
@@ -73,14 +76,19 @@ def read_tensors(path: str | Path, **expected: Any) -> dict[str, torch.Tensor]:
 
 
 def is_changed(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> bool:
-    """Whether tensors or header of a file are not those that were written; of a file without checksum, no."""
-    return header.get("checksum") not in (None, _checksum(tensors, header))
+    """Whether tensors or header of a file are not those that were written."""
+    return header != _sealed(header) or header["tensors"] != _described(tensors)
 
 
-def _checksum(tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> str:
-    content = {name: (str(t.dtype), t.shape, checksum(_bytes(t))) for name, t in sorted(tensors.items())}
-    about = {key: value for key, value in header.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps([about, content]).encode()).hexdigest()
+def _sealed(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The header with its checksum; one that was read is equal to it as long as nothing changed."""
+    about = json.loads(json.dumps({key: value for key, value in header.items() if key != "checksum"}))
+    return about | {"checksum": checksum(memoryview(json.dumps(about).encode()))}
+
+
+def _described(tensors: Mapping[str, torch.Tensor]) -> dict[str, list]:
+    """Type, shape and checksum of each tensor."""
+    return {name: [str(t.dtype), list(t.shape), checksum(_bytes(t))] for name, t in sorted(tensors.items())}
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:

@@ -21,7 +21,7 @@ from clip_caer.features import FeatureTable, read_features, write_features
 from clip_caer.files import read_json, read_parquet, write_json, write_parquet
 from clip_caer.frames import extract_shard
 from clip_caer.shards import Shard, read_faces, shard_faces
-from clip_caer.store import open_tensors, read_tensors, save_tensors
+from clip_caer.store import open_tensors, read_damaged, read_tensors, save_tensors
 from clip_caer.trained.folder import pack
 from clip_caer.trained.settings import write_settings
 from clips import FFMPEG, draw_frames, write_video
@@ -205,7 +205,15 @@ def all_weights(path: Path) -> dict:
     return {name: tensor.tolist() for name, tensor in read_tensors(path, fingerprint="f").items()}
 
 
-@pytest.mark.parametrize(("kind", "read"), [("features", all_features), ("weights_of_a_run", all_weights)])
+def header_of_crops(path: Path) -> tuple:
+    """All but the pixels, that have no checksum."""
+    table = CropTable([path], "f", "face")
+    return table.clip_ids, table.sha256, table.length.tolist(), read_damaged(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [("features", all_features), ("weights_of_a_run", all_weights), ("crops", header_of_crops)]
+)
 @given(start=st.integers(0), length=st.integers(1, 40), flipped=FLIPPED)
 def test_a_store_with_other_bytes_is_refused(request, kind, read, start, length, flipped):
     path = request.getfixturevalue(kind)
@@ -213,6 +221,19 @@ def test_a_store_with_other_bytes_is_refused(request, kind, read, start, length,
     damaged.write_bytes(other_bytes(path.read_bytes(), start, length, flipped))
     found = read_or_refused(lambda: read(damaged), damaged)
     assert found is None or found == read(path)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_store_whose_header_changed_is_refused(request, kind):
+    path = request.getfixturevalue(kind)
+    content = path.read_bytes()
+    for start in range(8, content.index(b"}}") + 2):
+        path.write_bytes(other_bytes(content, start, 1, flipped=1))
+        for read in (READERS[kind], read_damaged):
+            read_or_refused(lambda read=read: read(path), path)
+    path.write_bytes(content.replace(b"sha-a", b"sha-c"))
+    refused(lambda: READERS[kind](path), path, "content has changed")
+    refused(lambda: read_damaged(path), path, "content has changed")
 
 
 def test_features_that_are_not_finite_are_refused(features):

@@ -1,5 +1,7 @@
 """Jobs stream through the pictures of a shard: more clips, or longer ones, do not take more memory."""
 
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from clip_caer.crop_store import write_crops
 from clip_caer.faces import detect_clip
 from clip_caer.faces.detections import Detections
-from clip_caer.features import encode_clips
+from clip_caer.features import FeatureTable, encode_clips, write_features
 from clip_caer.frames import read_picture
 from clip_caer.views import view_crops
 from clips import draw_frames, write_pictures
@@ -61,11 +63,11 @@ def faces_of(n, folder):
 def view_of(n, folder):
     faces = detect_clip(pictures(n, folder), range(1, n + 1), Detector(), fill_gap=8)
     settings = {"box": "person", "fit": "letterbox", "blank_face": True, "resample": "bicubic"}
-    view_crops("context", settings, pictures(n, folder), faces, 8, None)
+    view_crops("context", settings, lambda shrink: pictures(n, folder, shrink), faces, 8, None, 640, 360)
 
 
-def pictures(n, folder):
-    return (read_picture(folder / "frame/1.jpg") for _ in range(n))
+def pictures(n, folder, shrink=1):
+    return (read_picture(folder / "frame/1.jpg", shrink) for _ in range(n))
 
 
 @pytest.mark.parametrize("work", [crops_of, features_of, faces_of, view_of])
@@ -84,3 +86,29 @@ def peak(work, n, folder):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_of_the_features_only_one_shard_is_in_memory_twice(tmp_path):
+    shards, megabytes = 32, 4
+    for shard in range(shards):
+        features = torch.zeros(megabytes * 512, 2, 512, dtype=torch.float16)
+        table = FeatureTable.of([(f"{shard}", "sha", len(features))], features, torch.ones(len(features)).bool(), {})
+        write_features(table, tmp_path / f"{shard}.safetensors", "fp", "face")
+    command = [sys.executable, "-c", _READ, *map(str, sorted(tmp_path.iterdir()))]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert shards * megabytes <= grown < 1.5 * shards * megabytes
+
+
+_READ = """
+import re, sys
+from pathlib import Path
+from clip_caer.features import read_features
+
+def peak():
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+read_features(sys.argv[1:2], "fp", "face")
+before = peak()
+read_features(sys.argv[1:], "fp", "face")
+print((peak() - before) // 1024)
+"""
