@@ -29,6 +29,7 @@ from experiments import PROJECT, Experiment, draw_clips, set_up, write_sheet
 ARTIFACTS = {".parquet", ".safetensors", ".md", ".csv"}  # what must come out byte for byte
 NOT_OURS = {"mlflow-artifacts", "logs"}
 KINDS = ("job", "snakemake", "group")
+LONGEST_WAIT = 20  # seconds before a kill
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Soak:
     expected: dict[str, bytes] = field(default_factory=dict)
     kills: Counter = field(default_factory=Counter)
     finished: int = 0
+    killed: frozenset[str] = frozenset()  # rules that were at work at the last kill
     losses: list[str] = field(default_factory=list)
 
     def undisturbed(self) -> None:
@@ -56,6 +58,7 @@ class Soak:
         """From the beginning to the end, with up to so many kills in between."""
         shutil.rmtree(self.experiment.results)
         shutil.rmtree(self.experiment.folder / ".snakemake")
+        self.killed = frozenset()
         start, before = time.monotonic(), self.kills.total()
         while self._run(disturbed=kills > self.kills.total() - before):
             pass
@@ -65,7 +68,7 @@ class Soak:
 
     def _run(self, disturbed: bool) -> bool:
         """One start of the same command; whether it was killed before it came to its end."""
-        kind, delay = self.random.choice(KINDS), self.random.uniform(0, 0.6 * self.seconds)
+        kind, delay = self.random.choice(KINDS), self.random.uniform(0, min(0.2 * self.seconds, LONGEST_WAIT))
         with open(self.experiment.folder / "output.log", "w") as output:
             run = subprocess.Popen(
                 self.experiment.command(*self.target),
@@ -76,16 +79,29 @@ class Soak:
             )
         killed = None
         if disturbed:
+            self._let_one_end(run)
             with suppress(subprocess.TimeoutExpired):
                 run.wait(delay)
             killed = kill(run, kind, self.random)
         run.wait()
-        if killed:
+        if killed is not None:
+            self.killed = killed
             self.kills[kind] += 1
-            print(f"kill {self.kills.total()}: {kind} after {delay:.1f} s, at work: {killed}", flush=True)
+            at_work = ", ".join(sorted(killed)) or "snakemake itself"
+            print(f"kill {self.kills.total()}: {kind} after {delay:.1f} s, at work: {at_work}", flush=True)
         elif run.returncode:
             self._lose(f"a plain restart failed:\n{(self.experiment.folder / 'output.log').read_text()}")
-        return bool(killed)
+        return killed is not None
+
+    def _let_one_end(self, run: subprocess.Popen) -> None:
+        """Wait until a job of what was killed last is through: else a long one would be killed for ever."""
+        begun = set()
+        while self.killed and run.poll() is None:
+            now = {process for process, rule in jobs_of(run.pid) if rule in self.killed}
+            if begun - now:
+                return
+            begun |= now
+            time.sleep(0.1)
 
     def _compare(self) -> None:
         self.finished += 1
@@ -116,7 +132,7 @@ def artifacts(results: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in names.items() if name.split("/")[0] not in NOT_OURS}
 
 
-def kill(run: subprocess.Popen, kind: str, chance: random.Random) -> str | None:
+def kill(run: subprocess.Popen, kind: str, chance: random.Random) -> frozenset[str] | None:
     """Kill something of a run; the rules that were at work. None if it had come to its end."""
     while run.poll() is None:
         jobs = dict(jobs_of(run.pid))
@@ -126,7 +142,7 @@ def kill(run: subprocess.Popen, kind: str, chance: random.Random) -> str | None:
             elif kind == "snakemake" or jobs:
                 os.kill(chance.choice(sorted(jobs)) if kind == "job" else run.pid, signal.SIGKILL)
             if kind != "job" or jobs:
-                return ", ".join(sorted(jobs.values())) or "snakemake itself"
+                return frozenset(jobs.values())
         time.sleep(0.05)
     return None
 
@@ -183,7 +199,7 @@ def main() -> int:
         soak.undisturbed()
         until = time.monotonic() + 60 * options.minutes
         while time.monotonic() < until:
-            soak.disturb(kills=12)
+            soak.disturb(kills=40 if options.demo else 12)
         print(soak.report())
     return bool(soak.losses)
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from soak import Soak, artifacts, jobs_of
 
 from clip_caer.errors import UserError, refused
 from clip_caer.files import atomic, write_text
+from clips import FFMPEG
 from experiments import Experiment
 
 INDEX = "results/index/clips.parquet"
@@ -63,6 +64,14 @@ def alive(process: int) -> bool:
         return False
 
 
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Whether it comes true in time."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
 def test_two_runs_keep_out_of_each_others_way_and_a_killed_one_keeps_nobody_out(small):
     small.forget_tracking()
     with running(small, "train", COMPARISON, "--forcerun", "train") as run:
@@ -75,10 +84,7 @@ def test_two_runs_keep_out_of_each_others_way_and_a_killed_one_keeps_nobody_out(
 
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-        until = time.monotonic() + 5
-        while alive(job) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert not alive(job), "a job does not outlive its run"
+        assert within(5, lambda: not alive(job)), "a job does not outlive its run"
     left = small.results / "runs/.half.unfinished"
     left.mkdir()
     (left / "half").write_text("half")
@@ -95,6 +101,23 @@ def test_a_job_that_has_lost_its_run_before_it_began_ends_at_once():
     code = "import sys; from clip_caer.interruptions import end_with; end_with(int(sys.argv[1])); print('goes on')"
     job = subprocess.run([sys.executable, "-c", code, str(gone.pid)], capture_output=True, text=True)
     assert job.returncode == 1 and "is gone" in job.stderr and not job.stdout
+
+
+def test_a_killed_job_takes_its_workers_with_it(tmp_path):
+    """Else they wait for work for ever, with all their memory."""
+    code = (
+        "import sys; from pathlib import Path; from clip_caer.demo.dataset import make_demo; "
+        "make_demo(Path(sys.argv[1]), students=30, clips=600, ffmpeg=sys.argv[2], workers=2)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path), FFMPEG]) as job:
+        assert within(60, lambda: len(list(tmp_path.rglob("*.mp4"))) > 2)
+        workers = [int(child) for child in Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()]
+        job.kill()
+    try:
+        assert len(workers) == 2 and within(5, lambda: not any(map(alive, workers)))
+    finally:
+        for worker in filter(alive, workers):
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_what_is_written_is_there_whole_or_not_at_all(tmp_path):

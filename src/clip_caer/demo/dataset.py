@@ -3,6 +3,7 @@
 All lots are drawn from seeds that begin with 1; the tiny CLIP has learned from drawings whose seeds begin otherwise.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from clip_caer.demo.rooms import HEIGHT, SETTINGS, WIDTH
 from clip_caer.demo.student import sway
 from clip_caer.errors import UserError
 from clip_caer.files import atomic, write_json, write_text
+from clip_caer.interruptions import end_with
 
 
 class Plan(NamedTuple):
@@ -95,7 +97,7 @@ def make_demo(
     for clip in plans:
         numbers[clip.student] += 1
         videos.append(f"videos/{clip.setting}/{_name(clip)}/{numbers[clip.student]:02}.mp4")
-    with ProcessPoolExecutor(workers) as executor:
+    with ProcessPoolExecutor(workers, initializer=end_with, initargs=(os.getpid(),)) as executor:
         written = executor.map(partial(_write_video, seed=seed, ffmpeg=ffmpeg), plans, [folder / v for v in videos])
         list(tqdm(written, "demo", len(plans), unit="clip"))
     columns = {
