@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from debian import install
+
 PACKAGES = ["munge", "slurm-client", "slurmctld", "slurmd"]
 PROGRAMS = ["munged", "sbatch", "slurmctld", "slurmd"]
 
@@ -58,15 +60,8 @@ def why_not() -> str | None:
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if not missing:
         return None
-    if not shutil.which("apt-get"):
-        return f"there is no {', '.join(missing)}, and no apt-get to install them"
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        apt = ["timeout", "300", "apt-get", "-qq", *command]
-        done = subprocess.run(apt, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            return f"apt-get {command[0]} fails: {done.stderr.strip()[-200:]}"
-    return None
+    failed = install(*PACKAGES)
+    return failed and f"there is no {', '.join(missing)}: {failed}"
 
 
 @contextmanager

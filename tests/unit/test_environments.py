@@ -120,3 +120,9 @@ def test_an_environment_has_what_its_rules_import(environment, script):
         if not available & {canonical(name) for name in distributions.get(package, [package])}
     }
     assert not missing
+
+
+def test_tests_that_share_an_experiment_go_to_one_worker(request):
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("there is only one worker")
+    assert request.node.nodeid.endswith("@test_environments")
