@@ -63,6 +63,7 @@ class PromptLearner(nn.Module):
         width = self.fixed.shape[-1]
         self.ctx = nn.Parameter(torch.empty(*([len(texts)] if class_specific else []), n_ctx, width).normal_(std=0.02))
         self.known: torch.Tensor | None = None  # text features, as long as nothing learns
+        self.held: tuple[torch.Tensor, torch.Tensor] | None = None  # text features, and what steps see of them
 
     @staticmethod
     def _check_length(tokenizer, written: Sequence[str], texts: Sequence[str], limit: int) -> None:
@@ -84,11 +85,29 @@ class PromptLearner(nn.Module):
     def forward(self) -> torch.Tensor:
         """Text features of the classes, L2-normalised, [K, D]. In evaluation they are computed once: call `eval` first.
 
-        They cost more than the rest of the model does on a batch of clips.
+        They cost more than the rest of the model does on a batch of clips: see `hold`.
         """
+        if self.held is not None and self.training:
+            return self.held[1]
         if self.known is not None and not torch.is_grad_enabled():
             return self.known
-        texts = nn.functional.normalize(self.text_encoder(self.prompts(), self.end), dim=-1)
+        texts = self._encode()
         if not self.training and not torch.is_grad_enabled():
             self.known = texts
         return texts
+
+    def hold(self) -> None:
+        """Encode the class texts once for all steps until `learn`; before that the context tokens get no gradient."""
+        texts = self._encode()
+        self.held = texts, texts.detach().requires_grad_()
+
+    def learn(self, steps: int) -> None:
+        """Give the context tokens the mean gradient of the steps since `hold`."""
+        texts, seen = self.held
+        self.held = None
+        if self.ctx.numel():
+            texts.backward(seen.grad / steps)
+
+    def _encode(self) -> torch.Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.ctx.numel() > 0):
+            return nn.functional.normalize(self.text_encoder(self.prompts(), self.end), dim=-1)

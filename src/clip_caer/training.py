@@ -85,7 +85,9 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = factor * settings["lr"][group["name"]]
             torch.manual_seed(_seed(seed, epoch, number))  # for dropout
-            loss = take_step(model, optimizer, loss_of, inputs, targets[clips], settings, device)
+            held = (number - 1) % settings["prompts_every"] + 1
+            learn_from = held if held == settings["prompts_every"] or number == batches else 0
+            loss = take_step(model, optimizer, loss_of, inputs, targets[clips], settings, device, learn_from)
             if not math.isfinite(loss):
                 raise UserError(
                     f"training stopped: the loss is {loss} in epoch {epoch} (seed {seed}). "
@@ -107,17 +109,28 @@ def train(
     return trained
 
 
-def take_step(model, optimizer, loss_of, inputs, targets, settings, device) -> float:
-    """One step of the optimiser, its gradient gathered over parts of the batch; the mean loss."""
+def take_step(model, optimizer, loss_of, inputs, targets, settings, device, learn_from: int = 1) -> float:
+    """One step of the optimiser, its gradient gathered over parts of the batch; the mean loss.
+
+    learn_from: the prompts learn in this step, from the mean gradient of the last so many; 0: not yet. The class texts
+    are encoded once for all steps in between, and all parts.
+    """
     optimizer.zero_grad()
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    prompts = model.parts().get("prompts")
+    if prompts is not None and prompts.held is None:
+        with autocast:
+            prompts.hold()
     total = 0.0
     for part in torch.arange(len(targets)).tensor_split(min(settings["accumulate"], len(targets))):
         shown, found = ({view: x[part].to(device) for view, x in tensors.items()} for tensors in inputs)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast:
             logits = model(shown, found)
         loss = loss_of(logits.float(), targets[part].to(device)) * (len(part) / len(targets))
         loss.backward()
         total += loss.item()
+    if prompts is not None and learn_from:
+        prompts.learn(learn_from)
     if math.isfinite(total):
         optimizer.step()
     return total
@@ -130,8 +143,8 @@ def make_optimizer(model: Model, settings: Mapping) -> torch.optim.Optimizer:
         {"name": name, "lr": settings["lr"][name], "params": params} for name, params in learning.items() if params
     ]
     if settings["optimizer"] == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9, weight_decay=settings["weight_decay"])
-    return torch.optim.AdamW(groups, weight_decay=settings["weight_decay"])
+        return torch.optim.SGD(groups, momentum=0.9, weight_decay=settings["weight_decay"], fused=True)
+    return torch.optim.AdamW(groups, weight_decay=settings["weight_decay"], fused=True)
 
 
 def schedule(name: str, progress: float) -> float:

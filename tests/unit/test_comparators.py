@@ -36,6 +36,7 @@ CONFIG = {
         "epochs": 6,
         "batch": 4,
         "accumulate": 1,
+        "prompts_every": 1,
         "encoder_blocks": "all",
         "lora_rank": 0,
         "grad_checkpointing": False,

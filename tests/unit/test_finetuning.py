@@ -26,6 +26,7 @@ SETTINGS = {
     "epochs": 3,
     "batch": 4,
     "accumulate": 1,
+    "prompts_every": 1,
     "optimizer": "sgd",
     "lr": {"temporal": 1e-2, "fusion": 1e-3, "prompts": 1e-3, "encoder": 1e-3},
     "weight_decay": 1e-4,

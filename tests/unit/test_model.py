@@ -50,6 +50,30 @@ def test_only_the_context_tokens_learn(clip, tokenizer):
     assert learner.ctx.shape == (3, 4, 64)
 
 
+def test_held_texts_are_encoded_once_and_learn_the_mean_of_the_steps(clip, tokenizer):
+    learner = PromptLearner(clip, tokenizer, TEXTS, 4, True, "end").double().train()  # float32 adds up differently
+    steps = torch.randn(3, 3, 5, 64, dtype=torch.double)
+    sum((step @ learner().T).square().mean() for step in steps).backward()
+    expected, learner.ctx.grad = learner.ctx.grad / len(steps), None
+    encoded = []
+    learner.text_encoder.register_forward_hook(lambda *_: encoded.append(True))
+    learner.hold()
+    for step in steps:
+        (step @ learner().T).square().mean().backward()
+        assert learner.ctx.grad is None
+    learner.learn(len(steps))
+    torch.testing.assert_close(learner.ctx.grad, expected, rtol=1e-9, atol=1e-12)
+    assert len(encoded) == 1
+
+
+def test_texts_without_context_tokens_are_not_differentiated(clip, tokenizer):
+    learner = PromptLearner(clip, tokenizer, TEXTS, 0, True, "end").train()
+    learner.hold()
+    assert learner.held[0].grad_fn is None
+    learner().sum().backward()
+    learner.learn(1)
+
+
 def test_a_text_that_does_not_fit_is_told(clip, tokenizer):
     with pytest.raises(UserError, match="77 tokens"):
         PromptLearner(clip, tokenizer, ["a very long text " * 30], 8, True, "end")

@@ -15,6 +15,7 @@ SETTINGS = {
     "epochs": 12,
     "batch": 8,
     "accumulate": 1,
+    "prompts_every": 1,
     "sampling": "whole",
     "flip": "together",
     "loss": {"target": "label", "balance": "none", "logit_adjustment": 0, "label_smoothing": 0},
@@ -26,10 +27,21 @@ SETTINGS = {
 
 
 class FixedTexts(torch.nn.Module):
-    """Stands for the prompts: one fixed direction a class."""
+    """Stands for the prompts: one fixed direction a class; notes from how many steps it would have learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.held, self.learned_from = None, []
 
     def forward(self):
         return torch.eye(CLASSES, WIDTH)
+
+    def hold(self):
+        self.held = True
+
+    def learn(self, steps):
+        self.held = None
+        self.learned_from.append(steps)
 
 
 def build():
@@ -122,6 +134,12 @@ def test_schedules_end_where_they_should(roles, schedule, expected):
     trained = train(build, *roles, CLASSES, SETTINGS | {"schedule": schedule, "epochs": 4}, seed=1)
     last, start = trained.history[-1]["lr/temporal"], SETTINGS["lr"]["temporal"]
     assert last == pytest.approx(expected * start, abs=start / 100)
+
+
+def test_prompts_learn_from_several_steps_and_never_beyond_an_epoch(roles):
+    built = []
+    train(lambda: built.append(build()) or built[0], *roles, CLASSES, SETTINGS | {"epochs": 2, "prompts_every": 4}, 1)
+    assert built[0].prompts.learned_from == [4, 4, 4, 3] * 2  # 120 clips are 15 steps
 
 
 def test_sgd_is_the_originals(roles):
