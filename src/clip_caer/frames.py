@@ -3,24 +3,36 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from clip_caer.errors import UserError
 from clip_caer.files import atomic, write_parquet
 from clip_caer.video import Damaged, extract_clip, find_ffmpeg
 
-__all__ = ["Damaged", "clip_files", "extract_shard", "find_ffmpeg", "frame_files", "frame_numbers", "read_picture"]
+__all__ = [
+    "Damaged",
+    "clip_files",
+    "extract_shard",
+    "find_ffmpeg",
+    "frame_files",
+    "frame_numbers",
+    "picture_size",
+    "read_picture",
+    "shrunk",
+]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")  # whatever the name says; some others would run a program
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
 _START_OF_SCAN, _END_OF_PICTURE = b"\xff\xda", b"\xff\xd9"  # of JPEG
+_REDUCED = {1: 0, 2: 16, 4: 32, 8: 64}  # what cv2.IMREAD_REDUCED_COLOR_2, _4 and _8 have beside the order of colours
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # but for restarts
 EXTRACTED = {
     "clip_id": pl.String,
@@ -46,25 +58,48 @@ def frame_files(folder: str | Path, count: int | None = None) -> list[tuple[int,
     return [files[number - 1] for number in frame_numbers(len(files), count)]
 
 
-def read_picture(path: str | Path | BinaryIO) -> np.ndarray:
+def read_picture(path: str | Path | BinaryIO, shrink: int = 1) -> np.ndarray:
     """A picture, from its path or an open file, as uint8 [H, W, 3], RGB, upright; what is transparent becomes black.
 
-    Raises `Damaged`.
+    shrink: 2, 4 or 8 give a picture smaller by this, sides rounded up; JPEG is then decoded faster. Raises `Damaged`.
     """
+    with _opened(path) as picture:
+        if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
+            picture.fp.seek(0)
+            pixels = _decode_jpeg(picture.fp.read(), shrink)
+            if pixels is not None:
+                return pixels
+        return shrunk(_upright(picture), shrink)
+
+
+def shrunk(picture: np.ndarray, shrink: int) -> np.ndarray:
+    """uint8 [H, W, 3] smaller by 2, 4 or 8, sides rounded up: means of its pixels; itself for 1."""
+    return picture if shrink == 1 else np.array(Image.fromarray(picture).reduce(shrink))
+
+
+def picture_size(path: str | Path | BinaryIO) -> tuple[int, int]:
+    """Width and height of a picture, from its path or an open file, upright, not decoded. Raises `Damaged`."""
+    with _opened(path) as picture:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return picture.size[::-1] if turned else picture.size
+
+
+def _upright(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16-bit grey; Pillow would clip it
+        return np.repeat((np.asarray(picture) // 257).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        black = Image.new("RGBA", picture.size, "black")
+        picture = Image.alpha_composite(black, picture.convert("RGBA"))
+    return np.array(picture.convert("RGB"))
+
+
+@contextmanager
+def _opened(path: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """An open picture. Raises `Damaged` for whatever a decoder raises, then and while it is read."""
     try:
         with Image.open(path, formats=_FORMATS) as picture:
-            if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
-                picture.fp.seek(0)
-                pixels = _decode_jpeg(picture.fp.read())
-                if pixels is not None:
-                    return pixels
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith("I"):  # 16-bit grey; Pillow would clip it
-                return np.repeat((np.asarray(picture) // 257).astype(np.uint8)[..., None], 3, axis=2)
-            if picture.has_transparency_data:
-                black = Image.new("RGBA", picture.size, "black")
-                picture = Image.alpha_composite(black, picture.convert("RGBA"))
-            return np.array(picture.convert("RGB"))
+            yield picture
     except UnidentifiedImageError as error:
         raise Damaged(f"{_name(path)}: this is no picture") from error
     except Exception as error:  # a decoder may raise anything at all
@@ -77,7 +112,7 @@ def _name(path: str | Path | BinaryIO) -> str:
     return Path(path).name if isinstance(path, str | Path) else "a frame"
 
 
-def _decode_jpeg(content: bytes) -> np.ndarray | None:
+def _decode_jpeg(content: bytes, shrink: int) -> np.ndarray | None:
     """The same pixels as Pillow's, upright too, in 40 % of its time; None where Pillow has to look.
 
     OpenCV says nothing of what is missing or too much, so it is given only what has one scan, which ends the file.
@@ -88,7 +123,7 @@ def _decode_jpeg(content: bytes) -> np.ndarray | None:
     marker = _MARKER_IN_SCAN.search(content, scan + 2)
     if scan < 0 or marker is None or content[marker.start() :] != _END_OF_PICTURE:
         return None
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | _REDUCED[shrink])
 
 
 def clip_files(

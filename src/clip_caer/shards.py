@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from clip_caer.faces import detect_clip
 from clip_caer.faces.student import CORNERS, SCHEMA, given_faces
 from clip_caer.files import read_parquet, refusal
 from clip_caer.fingerprints import fingerprint
-from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, read_picture
+from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, picture_size, read_picture
 from clip_caer.video import Damaged
 from clip_caer.views import person_boxes, view_crops
 
@@ -87,19 +87,29 @@ class Shard:
                 raise self._lost(clip, f"frame {min(missing)}")
         return sorted(files, key=lambda file: file[1].name) if self.order == "text" else files
 
-    def pictures(self, clip: Mapping[str, Any]) -> Iterator[np.ndarray]:
-        """The frames of a clip, one by one, uint8 [H, W, 3] RGB of one size. Raises Damaged."""
+    def picture_size(self, clip: Mapping[str, Any]) -> tuple[int, int]:
+        """Width and height of a clip's first frame. Raises Damaged."""
+        return self._read(clip, *self.files(clip)[0], picture_size)
+
+    def pictures(self, clip: Mapping[str, Any], shrink: int = 1) -> Iterator[np.ndarray]:
+        """The frames of a clip, one by one, uint8 [H, W, 3] RGB of one size. Raises Damaged.
+
+        shrink: 2, 4 or 8 for smaller pictures (see `read_picture`).
+        """
         first = None
         for number, path in self.files(clip):
-            try:
-                picture = read_picture(path)
-            except Damaged as damage:
-                raise damage if clip["kind"] == "frames" else self._lost(clip, f"frame {number}") from damage
+            picture = self._read(clip, number, path, partial(read_picture, shrink=shrink))
             first = picture.shape if first is None else first
             if picture.shape != first:
-                sizes = " and ".join(f"{width} × {height}" for height, width, _ in (first, picture.shape))
+                sizes = " and ".join("{} × {}".format(*picture_size(file)) for file in (self.files(clip)[0][1], path))
                 raise Damaged(f"{path.name}: the size of the picture changes within the clip: {sizes}")
             yield picture
+
+    def _read(self, clip: Mapping[str, Any], number: int, path: Path, read: Callable[[Path], Any]) -> Any:
+        try:
+            return read(path)
+        except Damaged as damage:
+            raise damage if clip["kind"] == "frames" else self._lost(clip, f"frame {number}") from damage
 
     def _lost(self, clip: Mapping[str, Any], what: str) -> UserError:
         return refusal(self.frames_folder, f"{what} of the clip {clip['clip_id']!r} is missing or damaged")
@@ -163,6 +173,8 @@ def crop_loader(
     def load(clip_id: str) -> list[np.ndarray | None]:
         frames = pl.DataFrame({"frame": [number for number, _ in shard.files(clips[clip_id])]})
         of_clip = frames.join(faces_of.get((clip_id,), faces.clear()), on="frame", how="left", maintain_order="left")
-        return view_crops(view, settings, shard.pictures(clips[clip_id]), of_clip, size, given.get(clip_id))
+        clip, person = clips[clip_id], given.get(clip_id)
+        pictures = partial(shard.pictures, clip)
+        return view_crops(view, settings, pictures, of_clip, size, person, *shard.picture_size(clip))
 
     return load

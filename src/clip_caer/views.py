@@ -1,11 +1,11 @@
 """The crops of one clip in one view: what CLIP is shown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import polars as pl
 
-from clip_caer.crops import context_view, face_view, person_box
+from clip_caer.crops import Box, clipped, context_view, face_view, person_box
 
 CORNERS = ("x0", "y0", "x1", "y1")
 
@@ -43,13 +43,20 @@ def context_crops(
     and the whole picture where there is neither. blank_face: grey out where the student's face is at any time of the
     clip. A box of its own for each frame would tell the expression: an open mouth makes it taller.
     """
-    crops, person = [], given
+    crops = []
     blank = [faces.select(pl.min("x0", "y0"), pl.max("x1", "y1")).row(0)] if blank_face else []
     for picture in pictures:
-        if not crops and box == "person" and person is None:
-            person = person_box(faces, width=picture.shape[1], height=picture.shape[0])
-        crops.append(context_view(picture, person if box == "person" else None, size, fit, blank, resample))
+        if not crops:
+            shown = context_box(box, faces, given, width=picture.shape[1], height=picture.shape[0])
+        crops.append(context_view(picture, shown, size, fit, blank, resample))
     return crops
+
+
+def context_box(box: str, faces: pl.DataFrame, given: Box | None, width: int, height: int) -> Box | None:
+    """What `context_crops` cuts out of pictures of this size; None: the whole picture."""
+    if box == "frame":
+        return None
+    return person_box(faces, width, height) if given is None else given
 
 
 def person_boxes(boxes: pl.DataFrame) -> dict[str, tuple[float, float, float, float]]:
@@ -59,9 +66,38 @@ def person_boxes(boxes: pl.DataFrame) -> dict[str, tuple[float, float, float, fl
 
 
 def view_crops(
-    view: str, settings: Mapping, pictures: Iterable[np.ndarray], faces: pl.DataFrame, size: int, given: tuple | None
+    view: str,
+    settings: Mapping,
+    pictures: Callable[[int], Iterable[np.ndarray]],
+    faces: pl.DataFrame,
+    size: int,
+    given: Box | None,
+    width: int,
+    height: int,
 ) -> list[np.ndarray | None]:
-    """Crops of a clip in `view`, face or context, with that view's section of the config."""
+    """Crops of a clip in `view`, face or context, with that view's section of the config.
+
+    pictures: gives the clip's frames, smaller by 1, 2, 4 or 8, whatever it is called with. faces, given: in pixels of
+    whole frames, which are `width` × `height`.
+    """
     if view == "face":
-        return face_crops(pictures, faces, size, **settings)
-    return context_crops(pictures, faces, size, **settings, given=given)
+        return face_crops(pictures(1), faces, size, **settings)
+    shrink = _shrinking(settings, faces, size, given, width, height)
+    if shrink > 1:
+        faces = faces.with_columns(pl.col(CORNERS) / shrink)
+        given = given and tuple(corner / shrink for corner in given)
+    return context_crops(pictures(shrink), faces, size, **settings, given=given)
+
+
+def _shrinking(settings: Mapping, faces: pl.DataFrame, size: int, given: Box | None, width: int, height: int) -> int:
+    """By how much a clip's pictures may shrink while they are decoded: it is most of the time that a crop takes.
+
+    The crop keeps twice the pixels that the view shows, in each direction, so that resizing it hardly differs from
+    resizing the original. The original's way of resizing takes pictures as they are.
+    """
+    if settings["resample"] != "bicubic":
+        return 1
+    whole = (0, 0, width, height)
+    x0, y0, x1, y1 = clipped(context_box(settings["box"], faces, given, width, height) or whole, width, height)
+    longest = max(x1 - x0, y1 - y0)
+    return max(shrink for shrink in (1, 2, 4, 8) if shrink == 1 or longest >= 2 * shrink * size)

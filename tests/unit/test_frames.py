@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clip_caer.errors import UserError
-from clip_caer.frames import clip_files, extract_shard, frame_files, frame_numbers, read_picture
+from clip_caer.frames import clip_files, extract_shard, frame_files, frame_numbers, picture_size, read_picture
 from clip_caer.video import Damaged, count_frames, extract_clip, find_ffmpeg, stream_frames
 from clips import FFMPEG, HOSTILE_NAMES, draw_frames, frame_number, run_ffmpeg, write_pictures, write_video
 
@@ -355,6 +355,24 @@ def test_the_camera_tells_which_side_is_up(tmp_path):
     exif[0x0112] = 6
     Image.fromarray(draw_frames(1)[0]).save(tmp_path / "1.jpg", exif=exif)
     assert read_picture(tmp_path / "1.jpg").shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize("shrink", [2, 4, 8])
+@pytest.mark.parametrize("name", ["1.jpg", "1.png", "progressive.jpg", "cmyk.jpg", "turned.jpg"])
+def test_a_smaller_picture_looks_the_same_whatever_its_kind(tmp_path, name, shrink):
+    exif = Image.Exif()
+    exif[0x0112] = 6 if name.startswith("turned") else 1
+    size = (200, 136) if name.startswith("turned") else (201, 135)  # turning puts what is left over to the other side
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (10, 14, 3)).astype(np.uint8)).resize(size)
+    noise = noise.convert("CMYK") if name.startswith("cmyk") else noise
+    options = {} if name.endswith("png") else {"quality": 95, "progressive": name.startswith("progressive")}
+    noise.save(tmp_path / name, exif=exif, **options)
+    whole, small = read_picture(tmp_path / name), read_picture(tmp_path / name, shrink)
+    height, width, _ = whole.shape
+    assert picture_size(tmp_path / name) == (width, height)
+    assert small.shape == (-(-height // shrink), -(-width // shrink), 3)
+    expected = np.asarray(Image.fromarray(whole).reduce(shrink)).astype(int)
+    assert np.abs(small - expected).mean() < 4
 
 
 def test_broken_pictures(tmp_path):

@@ -10,10 +10,11 @@ from clip_caer.explaining.heat import heat_maps
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
 from clip_caer.features import Crops
+from clip_caer.frames import shrunk
 from clip_caer.predicting.attribution import decide, shares
 from clip_caer.predicting.look import encode, look
 from clip_caer.predicting.plan import Plan, make_plan
-from clip_caer.predicting.source import Source, decoded
+from clip_caer.predicting.source import Encoded, Source, decoded, frame_size
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.trained.model import Trained
@@ -49,26 +50,30 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     """
     source = case.source
     plan = make_plan(source, trained.about, Window(0, len(source.names)))
+    numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
     try:
-        pictures, detections = _read(source, plan, detector, search=case.faces is None)
+        kept, detections = _read(source, plan, detector, search=case.faces is None)
+        if case.faces is None:
+            faces = clip_faces(detections, numbers, fill_gap)
+        else:
+            faces = given_faces(case.faces, numbers, fill_gap)
+        size = frame_size(kept[plan.shown[0]])
+        crops = look(trained, plan, lambda frame, shrink: decoded(kept[frame], shrink), size, faces, case.person)
     except Damaged as damage:
         raise UserError(f"{source.path} is damaged: {damage}.") from damage
-    numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
-    found_faces = (
-        clip_faces(detections, numbers, fill_gap) if case.faces is None else given_faces(case.faces, numbers, fill_gap)
-    )
-    crops = look(trained, plan, pictures, found_faces, case.person)
     features, found = encode(trained, [crops])
     decision = decide(trained, features, found)
     k = int(decision.probability[0].argmax())
     step = len(plan.shown) / min(SHOWN, len(plan.shown))
     segments = [int(step * (i + 0.5)) for i in range(min(SHOWN, len(plan.shown)))]
+    shown = crops
     if hider:
-        boxes = dict(zip(plan.used, found_faces.select("x0", "y0", "x1", "y1").rows(), strict=True))
-        pictures = {
-            frame: without_faces(picture, hider, [boxes[frame]] if boxes[frame][0] is not None else [])
-            for frame, picture in pictures.items()
+        boxes = dict(zip(plan.used, faces.select("x0", "y0", "x1", "y1").rows(), strict=True))
+        blurred = {
+            frame: without_faces(decoded(kept[frame]), hider, [boxes[frame]] if boxes[frame][0] is not None else [])
+            for frame in plan.pictures
         }
+        shown = look(trained, plan, lambda frame, shrink: shrunk(blurred[frame], shrink), size, faces, case.person)
     return Explanation(
         case.name,
         case.label,
@@ -77,19 +82,17 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
         {view: float(share[0]) for view, share in shares(decision.contributions).items()},
         segments,
         [source.numbers[plan.shown[t]] for t in segments],
-        look(trained, plan, pictures, found_faces, case.person) if hider else crops,
+        shown,
         heat_maps(trained, crops, features, found, segments, k),
     )
 
 
-def _read(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, np.ndarray], list]:
-    """The pictures that the model is shown, and the faces found in each frame used, if they are searched for."""
-    pictures, detections, used, shown = {}, [], set(plan.used), set(plan.shown)
+def _read(source: Source, plan: Plan, detector: Detector, search: bool) -> tuple[dict[int, Encoded], list]:
+    """The frames that the model is shown, and the faces found in each frame used, if they are searched for."""
+    kept, detections, used, shown = {}, [], set(plan.used), set(plan.shown)
     for frame, encoded in enumerate(source.frames()):
-        if frame in shown or (search and frame in used):
-            picture = decoded(encoded)
-            if frame in shown:
-                pictures[frame] = picture
-            if search and frame in used:
-                detections += detector.detect(picture[None])
-    return pictures, detections
+        if frame in shown:
+            kept[frame] = encoded
+        if search and frame in used:
+            detections += detector.detect(decoded(encoded)[None])
+    return kept, detections

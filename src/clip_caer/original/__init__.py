@@ -17,6 +17,7 @@ pipeline differs on purpose. A setting that restores the original's behaviour is
 | CLIP's mean and deviation | left out | used | `encoder.normalise: none` |
 | where the class text stands | after the context tokens | the same, or elsewhere | `prompts.position: end` |
 | optimiser | SGD, × 0.1 at half and three quarters | AdamW, cosine | `train: {optimizer: sgd, schedule: steps}` |
+| prompts | learn every step | every `train.prompts_every` steps, from the mean gradient | `train.prompts_every: 1` |
 | flip and rotation | drawn for each view alone | one draw for all views | `train.flip: apart` |
 | epoch that is kept | the best on the test list | the best on validation | `train.select_on: test` |
 | split | its own two lists, which share all students | no student in two roles | `protocols: {official: {}}` |

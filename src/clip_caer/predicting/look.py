@@ -1,6 +1,6 @@
 """What the model is shown of a student."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,27 +10,37 @@ from clip_caer.crops import Box, person_box
 from clip_caer.features import Crops
 from clip_caer.predicting.plan import Plan
 from clip_caer.trained.model import Trained
-from clip_caer.views import CORNERS, context_crops, face_crops
+from clip_caer.views import CORNERS, view_crops
 
 AS_NEAR = 0.7  # a face at least this many times as large belongs to somebody at the same distance: a neighbour
 
 
 def look(
-    trained: Trained, plan: Plan, pictures: Mapping[int, np.ndarray], faces: pl.DataFrame, person: Box | None
+    trained: Trained,
+    plan: Plan,
+    picture: Callable[[int, int], np.ndarray],
+    size: tuple[int, int],
+    faces: pl.DataFrame,
+    person: Box | None,
 ) -> dict[str, Crops]:
     """The crops of each view, one a segment.
 
-    pictures: of the frames `plan.pictures`. faces: the student's faces, one row for each of `plan.used`. person: the
-    box of the student's context, or None to estimate it from the faces.
+    picture: gives a frame's picture, smaller by 1, 2, 4 or 8, for each of `plan.pictures`. size: width and height of
+    whole pictures. faces: the student's faces, one row for each of `plan.used`. person: the box of the student's
+    context, or None to estimate it from the faces.
     """
     crops = {}
     for view in trained.views:
-        settings, in_order = trained.about["views"][view], [pictures[frame] for frame in plan.pictures]
-        if view == "face":
-            rows = faces[[plan.used.index(frame) for frame in plan.pictures]]
-            of_frames = face_crops(in_order, rows, trained.size, **settings)
-        else:
-            of_frames = context_crops(in_order, faces, trained.size, **settings, given=person)
+        rows = faces[[plan.used.index(frame) for frame in plan.pictures]] if view == "face" else faces
+        of_frames = view_crops(
+            view,
+            trained.about["views"][view],
+            lambda shrink: (picture(frame, shrink) for frame in plan.pictures),
+            rows,
+            trained.size,
+            person,
+            *size,
+        )
         by_frame = dict(zip(plan.pictures, of_frames, strict=True))
         crops[view] = [by_frame[frame] for frame in plan.shown]
     return crops

@@ -5,6 +5,7 @@ frame a segment. So a video that is one clip gets the probabilities of the evalu
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from clip_caer.faces.student import CORNERS, Tracker, faces_of, presence
 from clip_caer.predicting.attribution import Decision, decide, shares
 from clip_caer.predicting.look import encode, look, person_areas
 from clip_caer.predicting.plan import Plan, make_plan
-from clip_caer.predicting.source import Encoded, Source, decoded
+from clip_caer.predicting.source import Encoded, Source, decoded, frame_size
 from clip_caer.predicting.windows import Span, Window, make_windows
 from clip_caer.trained.model import Trained
 from clip_caer.video import Damaged
@@ -141,11 +142,12 @@ class _Watch:
         for track in chosen or [None]:
             places = [of_frame.index(track) if track in of_frame else None for of_frame in tracks]
             faces[track] = faces_of(places, detections, numbers, self.trained.about["faces"]["fill_gap"])
-        pictures = {frame: decoded(self.kept[frame]) for frame in plan.pictures}
-        height, width = pictures[plan.shown[0]].shape[:2]
-        areas = person_areas(list(faces.values()), width, height)
+        picture = cache(lambda frame, shrink: decoded(self.kept[frame], shrink))
+        size = frame_size(self.kept[plan.shown[0]])
+        areas = person_areas(list(faces.values()), *size)
         crops = [
-            look(self.trained, plan, pictures, *of_student) for of_student in zip(faces.values(), areas, strict=True)
+            look(self.trained, plan, picture, size, *of_student)
+            for of_student in zip(faces.values(), areas, strict=True)
         ]
         decision = decide(self.trained, *encode(self.trained, crops))
         when = (numbers[0], numbers[-1], *_times(self.source, plan.window))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_caer.errors import UserError, reject
-from clip_caer.frames import frame_files, read_picture
+from clip_caer.frames import frame_files, picture_size, read_picture
 from clip_caer.video import frame_times, stream_frames
 
 VIDEOS = (
@@ -74,9 +74,18 @@ def open_source(path: str | Path, ffmpeg: str) -> Source:
     return Source(path, [f"{number}.jpg" for number in range(1, len(times) + 1)], times, ffmpeg)
 
 
-def decoded(frame: Encoded) -> np.ndarray:
-    """uint8 [H, W, 3] RGB."""
-    return read_picture(io.BytesIO(frame) if isinstance(frame, bytes) else frame)
+def decoded(frame: Encoded, shrink: int = 1) -> np.ndarray:
+    """uint8 [H, W, 3] RGB; shrink: 2, 4 or 8 for a smaller picture. Raises Damaged."""
+    return read_picture(_file(frame), shrink)
+
+
+def frame_size(frame: Encoded) -> tuple[int, int]:
+    """Width and height in pixels. Raises Damaged."""
+    return picture_size(_file(frame))
+
+
+def _file(frame: Encoded) -> io.BytesIO | Path:
+    return io.BytesIO(frame) if isinstance(frame, bytes) else frame
 
 
 def find_videos(paths: Sequence[str | Path]) -> list[Path]:
