@@ -3,7 +3,7 @@
 The second is what the original does: it reads and crops 16 pictures of 1920x1080 for each clip, and its image encoder
 learns. One step of it (8 clips, SGD) is measured, and the epoch reckoned from it. In its favour, its class texts are
 cut as ours are, each picture is read once for both views, and by as many threads as there are cores.
-The epoch on cached features is run as a whole, with its validation.
+The epoch on cached features is run as a whole, with its validation; prompts learn as often as the preset `raer` says.
 The last entry is reckoned from measured epochs: all runs of the preset `raer`, one after the other.
 """
 
@@ -44,7 +44,7 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
         settings = run_settings(VIEWS, epochs=1, **changes)
         batch = settings["train"]["batch"]
         one = compare(
-            f"an epoch on cached features, batch {batch}",
+            f"an epoch on cached features, batch {batch}, prompts every {settings['train']['prompts_every']} steps",
             original,
             cached_epoch(model, settings, counts, device),
             1 if quick else 3,

@@ -1,4 +1,4 @@
-"""Training: a step of the fused ablation on cached features, against its matrix products alone.
+"""Training: a step of the fused ablation on cached features, prompts and all, against its matrix products alone.
 
 The products are those that one real step asks torch for, forward and backward, noted as it runs and run again on the
 same tensors: every mm, addmm, bmm and attention kernel, and nothing between them.
