@@ -76,12 +76,15 @@ def test_two_runs_keep_out_of_each_others_way_and_a_killed_one_keeps_nobody_out(
     small.forget_tracking()
     with running(small, "train", COMPARISON, "--forcerun", "train") as run:
         (job,) = [process for process, rule in jobs_of(run.pid) if rule == "train"]
+        assert within(60, lambda: os.readlink(f"/proc/{job}/fd/1").endswith(".log")), "it writes into its log"
+        os.kill(job, signal.SIGSTOP)  # else it may be done before the second run has started
 
         second = small.fail(COMPARISON, "--forcerun", "summary")
         assert f"Another run is at work in {small.results}: process {run.pid}" in second.output
         assert "Wait for its end, stop it" in second.output and not second.rules & {"summary"}
         assert run.poll() is None and alive(job), "the first goes on"
 
+        os.kill(job, signal.SIGCONT)
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
         assert within(5, lambda: not alive(job)), "a job does not outlive its run"
