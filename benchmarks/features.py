@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
@@ -92,7 +91,7 @@ def _cached(shard: Shard, load, size: int, path: Path):
 
 def _ready(shard: Shard, load, encoder: ImageEncoder, batch: int) -> list[torch.Tensor]:
     """What the encoder is given, in the stage's own batches."""
-    images = encoder.prepare(np.stack(load(shard.clips[0]["clip_id"])))
+    images = encoder.prepare(encoder.stack(load(shard.clips[0]["clip_id"])))
     variants = torch.stack([change(images) for change in VARIANTS.values()], dim=1).flatten(0, 1)
     return [*variants.split(batch)] * len(shard.clips)
 

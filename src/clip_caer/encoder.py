@@ -1,6 +1,7 @@
 """CLIP, through one door."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,16 +122,21 @@ class ImageEncoder:
             )
         )
 
-    def __call__(self, crops: np.ndarray) -> torch.Tensor:
-        """uint8 [N, S, S, 3] RGB, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
-        return self.encode(self.prepare(crops)).cpu()
+    def __call__(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """uint8 [S, S, 3] RGB each, S = image_size → float32 [N, D] on the CPU, not normalised (as in the original)."""
+        return self.encode(self.prepare(self.stack(crops))).cpu()
+
+    def stack(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """uint8 [S, S, 3] RGB each → [N, S, S, 3], in memory that a GPU copies from while the CPU goes on."""
+        stacked = torch.from_numpy(np.stack(crops))
+        return stacked.pin_memory() if self.device.type == "cuda" else stacked
 
     @torch.inference_mode()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """What `prepare` gave → float32 [N, D] on the encoder's device."""
         return self.clip.encode_image(images).float()
 
-    def prepare(self, crops: np.ndarray) -> torch.Tensor:
-        """uint8 [N, S, S, 3] RGB → [N, 3, S, S], as the image tower takes them."""
-        images = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+    def prepare(self, stacked: torch.Tensor) -> torch.Tensor:
+        """What `stack` gave → [N, 3, S, S], as the image tower takes them."""
+        images = stacked.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         return ((images - self.mean) / self.std).to(self.dtype)

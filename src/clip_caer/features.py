@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ VARIANTS = {"identity": lambda images: images, "hflip": lambda images: images.fl
 FORMAT = {"format": "clip-caer features 1", "variants": list(VARIANTS)}
 
 Crops = list[np.ndarray | None]  # of one clip, in the order of its frames; None where the view shows nothing (no face)
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,18 @@ def encode_clips(
     """
     done, damaged, found, encoded = [], {}, [], []
     at_once = max(1, batch // len(VARIANTS))
-    for clip_id, sha256, crops in sound_clips(clips, load, damaged, readers):
-        done.append((clip_id, sha256, len(crops)))
-        found += [crop is not None for crop in crops]
+
+    def read(clip_id: str) -> tuple[list[bool], list[torch.Tensor]]:
+        crops = load(clip_id)
         shown = [crop for crop in crops if crop is not None]
-        for i in range(0, len(shown), at_once):
-            images = encoder.prepare(np.stack(shown[i : i + at_once]))
+        parts = [shown[i : i + at_once] for i in range(0, len(shown), at_once)]
+        return [crop is not None for crop in crops], [encoder.stack(part) for part in parts]
+
+    for clip_id, sha256, (found_here, stacks) in sound_clips(clips, read, damaged, readers):
+        done.append((clip_id, sha256, len(found_here)))
+        found += found_here
+        for stacked in stacks:
+            images = encoder.prepare(stacked)
             variants = torch.stack([change(images) for change in VARIANTS.values()], dim=1)
             encoded.append(encoder.encode(variants.flatten(0, 1)).half())
     found = torch.tensor(found, dtype=torch.bool)
@@ -128,16 +135,16 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
 
 
 def sound_clips(
-    clips: Iterable[tuple[str, str]], load: Callable[[str], Crops], damaged: dict[str, str], readers: int = 1
-) -> Iterator[tuple[str, str, Crops]]:
-    """(clip id, sha256, crops) of each clip, while threads load the next, one each and one more: memory stays bounded.
+    clips: Iterable[tuple[str, str]], load: Callable[[str], Loaded], damaged: dict[str, str], readers: int = 1
+) -> Iterator[tuple[str, str, Loaded]]:
+    """(clip id, sha256, what `load` gives) of each clip, while threads load the next, one each and one more.
 
     A clip whose loading raises Damaged is left out, and its message put into `damaged`.
     """
 
-    def result(clip_id: str, sha256: str, crops: Future) -> Iterator[tuple[str, str, Crops]]:
+    def result(clip_id: str, sha256: str, loaded: Future) -> Iterator[tuple[str, str, Loaded]]:
         try:
-            yield clip_id, sha256, crops.result()
+            yield clip_id, sha256, loaded.result()
         except Damaged as damage:
             damaged[clip_id] = str(damage)
 

@@ -54,7 +54,8 @@ class PromptLearner(nn.Module):
         tokens = tokenizer(written)
         end = tokens.argmax(dim=1)  # the end-of-text token has the largest number
         self._check_length(tokenizer, written, texts, tokens.shape[1])
-        tokens = tokens[:, : int(end.max()) + 1]
+        place = self.text_encoder.embedding.weight.device  # a GPU, where a model before this one was moved there
+        tokens = tokens[:, : int(end.max()) + 1].to(place)
         self.register_buffer("end", end, persistent=False)
         self.register_buffer("fixed", self.text_encoder.embedding(tokens).detach(), persistent=False)
         after = end[:, None] - torch.arange(n_ctx - before, 0, -1)

@@ -16,8 +16,11 @@ class MeanColour:
 
     width = 3
 
-    def prepare(self, crops):
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+    def stack(self, crops):
+        return torch.from_numpy(np.stack(crops))
+
+    def prepare(self, stacked):
+        return stacked.permute(0, 3, 1, 2).float()
 
     def encode(self, images):
         red = images[:, 0]

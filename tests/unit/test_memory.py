@@ -25,8 +25,11 @@ class Encoder:
 
     width = 2
 
-    def prepare(self, crops):
-        return torch.from_numpy(crops)
+    def stack(self, crops):
+        return torch.from_numpy(np.stack(crops))
+
+    def prepare(self, stacked):
+        return stacked
 
     def encode(self, images):
         return torch.zeros(len(images), self.width)

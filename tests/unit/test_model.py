@@ -66,6 +66,16 @@ def test_held_texts_are_encoded_once_and_learn_the_mean_of_the_steps(clip, token
     assert len(encoded) == 1
 
 
+def test_the_models_of_further_seeds_are_built_where_the_first_one_took_the_text_tower(clip, tokenizer):
+    PromptLearner(clip, tokenizer, TEXTS, 4, True, "end").to("meta")
+    places = []
+    clip.token_embedding.register_forward_pre_hook(
+        lambda embedding, given: places.append((given[0].device, embedding.weight.device))
+    )
+    PromptLearner(clip, tokenizer, TEXTS, 4, True, "end")
+    assert places == [(torch.device("meta"), torch.device("meta"))]
+
+
 def test_texts_without_context_tokens_are_not_differentiated(clip, tokenizer):
     learner = PromptLearner(clip, tokenizer, TEXTS, 0, True, "end").train()
     learner.hold()

@@ -36,7 +36,8 @@ def heat_maps(
     shown = [(view, t) for view in trained.views for t in segments if crops[view][t] is not None]
     if not shown:
         return {view: {} for view in trained.views}
-    images = trained.encoder.prepare(np.stack([crops[view][t] for view, t in shown])).requires_grad_()
+    stacked = trained.encoder.stack([crops[view][t] for view, t in shown])
+    images = trained.encoder.prepare(stacked).requires_grad_()
     visual = trained.encoder.clip.visual
     with torch.enable_grad(), _watched(visual) as layers:
         encoded = trained.encoder.clip.encode_image(images).float().cpu()

@@ -87,7 +87,7 @@ class Trained:
         shown = [crop for crop in crops if crop is not None]
         if shown:
             with self._as_trained(self.about["encoder"]["finetuned"]):
-                encoded = [self.encoder(np.stack(shown[i : i + batch])) for i in range(0, len(shown), batch)]
+                encoded = [self.encoder(shown[i : i + batch]) for i in range(0, len(shown), batch)]
             features[found] = torch.cat(encoded)
         # a frozen encoder's features are cached as 16-bit floats
         return (features if self.about["encoder"]["finetuned"] else features.half().float()), found
