@@ -1,17 +1,20 @@
 """Leakage: students, settings and nearly the same clips that stand in two roles of a split."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
+from clip_caer.errors import UserError
 from clip_caer.features import FeatureTable
 
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
 MOMENTS = 16  # spread over a clip
 AXES = 32  # the directions in which the clips' features differ most
 ALIKE, ALIKE_IN_ONE_VIEW = 0.55, 0.85  # least similarity of two clips that are nearly the same
-BLOCK = 512  # clips compared at once with all others
+COMPARED = 1 << 21  # pairs of clips compared at once
+
+Shards = Sequence[Callable[[], FeatureTable]]  # each reads the features of one shard, whenever it is asked for them
 
 LEAKAGE = {"split": pl.String, "roles": pl.String, "students": pl.Int64, "settings": pl.Int64}
 LEAKAGE |= {"clips": pl.Int64, "same_files": pl.Int64}
@@ -19,11 +22,12 @@ ALIKES = {"clip_a": pl.String, "clip_b": pl.String, "similarity": pl.Float64, "s
 
 
 def leakage_tables(
-    clips: pl.DataFrame, splits: Mapping[str, pl.DataFrame], features: Mapping[str, FeatureTable]
+    clips: pl.DataFrame, splits: Mapping[str, pl.DataFrame], features: Mapping[str, Shards]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What stands in two roles, for every split and two roles ("train-test", "train-val", "val-test").
 
-    clips: rows of the index. splits: name → table (clip_id, role). features: by view; may be empty.
+    clips: rows of the index. splits: name → table (clip_id, role). features: by view, and none at all is fine; they are
+    read shard by shard, twice.
     First table: split, roles, and the numbers of students, settings, clips (pairs of nearly the same, null without
     features) and same_files (pairs of equal content, which are among them). Second table: these pairs, the first clip
     in the first role: split, roles, clip_a, clip_b, subject_a, subject_b, similarity, same_file.
@@ -48,7 +52,7 @@ def shared_students(clips: pl.DataFrame, split: pl.DataFrame, a: str = "train", 
     return _shared(clips, split, "subject", a, b)
 
 
-def near_duplicates(clips: pl.DataFrame, features: Mapping[str, FeatureTable]) -> pl.DataFrame:
+def near_duplicates(clips: pl.DataFrame, features: Mapping[str, Shards]) -> pl.DataFrame:
     """Pairs of clips that are nearly the same: clip_a, clip_b, similarity (0-1), same_file; sorted.
 
     Files of equal content are the same (similarity 1). Other clips are compared by what they show on average and by how
@@ -61,7 +65,7 @@ def near_duplicates(clips: pl.DataFrame, features: Mapping[str, FeatureTable]) -
     same = content.join(content, on="sha256", suffix="_b").filter(pl.col("clip_id") < pl.col("clip_id_b"))
     same = {(a, b): 1.0 for a, b in same.select("clip_id", "clip_id_b").iter_rows()}
     ids = clips["clip_id"].to_list()
-    views = [_describe(table.select(ids)) for table in features.values()]
+    views = [_describe(shards, ids, view) for view, shards in features.items()]
     alike = {(min(ids[i], ids[j]), max(ids[i], ids[j])): round(s, 4) for i, j, s in (_alike(views) if views else ())}
     rows = [(a, b, similarity, (a, b) in same) for (a, b), similarity in sorted((alike | same).items())]
     return pl.DataFrame(rows, ALIKES, orient="row")
@@ -116,26 +120,47 @@ def _across(pairs: pl.DataFrame, clips: pl.DataFrame, split: pl.DataFrame, a: st
     )
 
 
-def _describe(table: FeatureTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _describe(shards: Shards, ids: Sequence[str], view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each clip shows in a view [N, AXES] and how it changes [N, MOMENTS * AXES]: rows of length 1, or of zeros.
 
-    Third: whether it shows anything at all, float32 [N].
+    Third: whether it shows anything at all, float32 [N]. Raises UserError if the caches lack a clip.
     """
-    moments = np.zeros((len(table.clip_ids), MOMENTS, table.features.shape[-1]), np.float32)
-    for clip, (start, length) in enumerate(zip(table.start.tolist(), table.length.tolist(), strict=True)):
-        found = np.flatnonzero(table.found[start : start + length].numpy())
-        if len(found):
-            frames = table.features[start : start + length].float().mean(1).numpy()  # mirrored or not is all the same
-            moments[clip] = _resample(frames[found], found, np.linspace(0, length - 1, MOMENTS))
-    seen = moments.any(axis=(1, 2))
-    shown = moments.mean(1)
-    moments -= shown[:, None]
+    number = {clip_id: row for row, clip_id in enumerate(ids)}
+    rows, means, products = [], [], 0.0
+    for of_shard, mean, changes in _changes(shards, number):
+        rows += of_shard
+        means.append(mean)
+        flat = changes.reshape(-1, changes.shape[-1])
+        products += (flat.T @ flat).astype(float)
+    if missing := set(number.values()) - set(rows):
+        raise UserError(f"the {view} view of clip {ids[min(missing)]!r} is missing. Delete the cache and start again.")
+    shown = np.concatenate(means)[np.argsort(rows)]
+    seen = shown.any(axis=1)
     if seen.any():
         shown[seen] -= shown[seen].mean(0)
     # Of few clips, more axes would only tell each from all others, its copies too.
-    shown = shown @ _whitening(shown, min(AXES, max(1, seen.sum() // 4)))
-    changes = moments @ _whitening(moments.reshape(-1, moments.shape[-1]), AXES)
-    return _unit(shown), _unit(changes.reshape(len(changes), -1)), seen.astype(np.float32)
+    shown = shown @ _whitening(shown.T @ shown, min(AXES, max(1, seen.sum() // 4)))
+    axes = _whitening(products, AXES).astype(np.float32)
+    changed = np.zeros((len(ids), MOMENTS, axes.shape[1]), np.float32)
+    for of_shard, _, changes in _changes(shards, number):
+        changed[of_shard] = changes @ axes
+    return _unit(shown), _unit(changed.reshape(len(changed), -1)), seen.astype(np.float32)
+
+
+def _changes(shards: Shards, number: Mapping[str, int]) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+    """Of each shard: its clips' numbers, what they show on average [N, D], what differs at some moments [N, T, D]."""
+    for read in shards:
+        table = read()
+        table = table.select([clip_id for clip_id in table.clip_ids if clip_id in number])
+        moments = np.zeros((len(table.clip_ids), MOMENTS, table.features.shape[-1]), np.float32)
+        for clip, (start, length) in enumerate(zip(table.start.tolist(), table.length.tolist(), strict=True)):
+            found = np.flatnonzero(table.found[start : start + length].numpy())
+            if len(found):
+                # mirrored or not is all the same
+                frames = table.features[start : start + length].float().mean(1).numpy()
+                moments[clip] = _resample(frames[found], found, np.linspace(0, length - 1, MOMENTS))
+        mean = moments.mean(1)
+        yield [number[clip_id] for clip_id in table.clip_ids], mean, moments - mean[:, None]
 
 
 def _resample(frames: np.ndarray, at: np.ndarray, moments: np.ndarray) -> np.ndarray:
@@ -146,9 +171,12 @@ def _resample(frames: np.ndarray, at: np.ndarray, moments: np.ndarray) -> np.nda
     return frames[before] * (1 - share) + frames[np.minimum(before + 1, len(at) - 1)] * share
 
 
-def _whitening(rows: np.ndarray, most: int) -> np.ndarray:
-    """The map [D, K] of centred rows [N, D] onto their main axes, at most so many, with like variance along each."""
-    variance, axes = np.linalg.eigh(rows.T @ rows)
+def _whitening(products: np.ndarray, most: int) -> np.ndarray:
+    """The map [D, K] of centred rows onto their main axes, at most so many, with like variance along each.
+
+    products: of the rows' columns with each other, [D, D].
+    """
+    variance, axes = np.linalg.eigh(products)
     variance, axes = variance[-most:], axes[:, -most:]
     kept = variance > 1e-6 * variance[-1]
     return axes[:, kept] / np.sqrt(variance[kept])
@@ -162,8 +190,9 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def _alike(views: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Iterator[tuple[int, int, float]]:
     """Numbers of two clips that are nearly the same, and their similarity; one block of clips with all at a time."""
     clips = len(views[0][0])
-    for start in range(0, clips, BLOCK):
-        block, rest = slice(start, start + BLOCK), slice(start, clips)
+    at_once = max(1, COMPARED // clips)
+    for start in range(0, clips, at_once):
+        block, rest = slice(start, start + at_once), slice(start, clips)
         show = sum(shown[block] @ shown[rest].T for shown, _, _ in views)
         change = sum(changes[block] @ changes[rest].T for _, changes, _ in views)
         both = sum(np.outer(seen[block], seen[rest]) for _, _, seen in views)

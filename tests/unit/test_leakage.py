@@ -1,6 +1,7 @@
 """Leaks are found and named; a clean split has none."""
 
 import io
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from clip_caer.demo.dataset import draw_clip, plan_clips
 from clip_caer.encoder import ImageEncoder, load_clip
+from clip_caer.errors import UserError
 from clip_caer.features import FeatureTable, encode_clips
 from clip_caer.leakage import leakage_tables, leaks_as_text, near_duplicates, shared_students
 
@@ -50,6 +52,14 @@ def features(clips, copies=(), noise=0.2, views=("face", "context"), still=False
     return tables
 
 
+def shards(tables, of=1):
+    """The tables as caches of so many shards."""
+    return {
+        view: [partial(table.select, table.clip_ids[number::of]) for number in range(of)]
+        for view, table in tables.items()
+    }
+
+
 def row(table, roles):
     return table.filter(roles=roles).row(0, named=True)
 
@@ -57,7 +67,7 @@ def row(table, roles):
 def test_a_clean_split_has_no_leak_although_each_student_looks_alike_in_all_clips():
     clips = index()
     splits = {"subject_kfold-1": split(clips)}
-    leakage, pairs = leakage_tables(clips, splits, features(clips))
+    leakage, pairs = leakage_tables(clips, splits, shards(features(clips)))
     assert leakage["roles"].to_list() == ["train-test", "train-val", "val-test"]
     assert leakage.select("students", "clips", "same_files").sum().row(0) == (0, 0, 0)
     assert leakage["settings"].to_list() == [1, 1, 1]
@@ -68,7 +78,7 @@ def test_a_clean_split_has_no_leak_although_each_student_looks_alike_in_all_clip
 def test_a_test_clip_copied_into_train_under_another_name_is_found_and_named():
     clips, copies = index(), [("s09/5", "s00/1"), ("s02/3", "s01/0")]
     splits = {"subject_kfold-1": split(clips), "official": split(clips, test=["s04"], val=["s05"])}
-    leakage, pairs = leakage_tables(clips, splits, features(clips, copies))
+    leakage, pairs = leakage_tables(clips, splits, shards(features(clips, copies)))
     first = leakage.filter(split="subject_kfold-1")
     assert first.select("clips", "same_files").rows() == [(1, 0), (0, 0), (1, 0)]
     assert leakage.filter(split="official")["clips"].to_list() == [0, 0, 0]
@@ -105,7 +115,7 @@ def test_only_the_first_names_are_listed():
 def test_equal_files_are_told_with_and_without_features():
     clips = index(sha256=pl.col("clip_id").replace("s09/5", "s00/1"))
     for tables, alike in ((features(clips), 1), ({}, None)):
-        leakage, pairs = leakage_tables(clips, {"x": split(clips)}, tables)
+        leakage, pairs = leakage_tables(clips, {"x": split(clips)}, shards(tables))
         assert (row(leakage, "train-test")["clips"], row(leakage, "train-test")["same_files"]) == (alike, 1)
         assert pairs.select("clip_a", "clip_b", "similarity", "same_file").rows() == [("s09/5", "s00/1", 1.0, True)]
 
@@ -113,7 +123,7 @@ def test_equal_files_are_told_with_and_without_features():
 def test_clips_in_no_role_do_not_count():
     clips = index()
     left_out = split(clips).filter(pl.col("clip_id") != "s09/5")
-    leakage, pairs = leakage_tables(clips, {"x": left_out}, features(clips, [("s09/5", "s00/1")]))
+    leakage, pairs = leakage_tables(clips, {"x": left_out}, shards(features(clips, [("s09/5", "s00/1")])))
     assert pairs.is_empty() and leakage["clips"].sum() == 0
 
 
@@ -124,7 +134,7 @@ def test_a_copy_is_found_where_one_view_shows_nothing():
     for clip in ("s09/5", "s00/1"):
         start, length = (int(x[face.clip_ids.index(clip)]) for x in (face.start, face.length))
         face.found[start : start + length] = False
-    (found,) = near_duplicates(clips, tables).rows()
+    (found,) = near_duplicates(clips, shards(tables)).rows()
     assert found[:2] == ("s00/1", "s09/5") and found[2] > 0.85
 
 
@@ -135,16 +145,22 @@ def test_clips_without_any_change_or_features_are_no_copies(still):
     if not still:
         for table in tables.values():
             table.found[:] = False
-    assert near_duplicates(clips, tables).is_empty()
+    assert near_duplicates(clips, shards(tables)).is_empty()
 
 
-def test_the_order_of_clips_and_the_size_of_blocks_change_nothing(monkeypatch):
+def test_the_order_of_clips_and_the_sizes_of_blocks_and_shards_change_nothing(monkeypatch):
     clips, copies = index(), [("s09/5", "s00/1"), ("s02/3", "s01/0")]
     tables = features(clips, copies)
-    whole = near_duplicates(clips, tables)
-    monkeypatch.setattr("clip_caer.leakage.BLOCK", 7)
-    assert near_duplicates(clips.reverse(), tables).equals(whole)
+    whole = near_duplicates(clips, shards(tables))
+    monkeypatch.setattr("clip_caer.leakage.COMPARED", 7 * len(clips))
+    assert near_duplicates(clips.reverse(), shards(tables, 3)).equals(whole)
     assert len(whole) == 2
+
+
+def test_a_clip_that_no_cache_has_is_told():
+    clips = index()
+    with pytest.raises(UserError, match=r"face view of clip 's09/5' is missing"):
+        near_duplicates(clips, shards(features(clips.filter(pl.col("clip_id") != "s09/5"))))
 
 
 def test_a_drawn_clip_is_recognised_after_compression_and_mirroring():
@@ -159,7 +175,10 @@ def test_a_drawn_clip_is_recognised_after_compression_and_mirroring():
     for view, box in {"context": (0, 0, 320, 240), "face": (80, 0, 240, 160)}.items():
         crops = {clip: [cropped(frame, box, encoder.image_size) for frame in frames] for clip, frames in drawn.items()}
         tables[view] = encode_clips(((clip, clip) for clip in drawn), crops.get, encoder, 64)
-    assert near_duplicates(clips, tables).select("clip_a", "clip_b").rows() == [("c00", "copy"), ("c01", "mirrored")]
+    assert near_duplicates(clips, shards(tables)).select("clip_a", "clip_b").rows() == [
+        ("c00", "copy"),
+        ("c01", "mirrored"),
+    ]
 
 
 def compressed(frame):

@@ -1,6 +1,8 @@
 """Say what stands in two roles of a split: students, settings, files, and clips that are nearly the same."""
 
-from clip_caer.experiment import open_stores
+from functools import partial
+
+from clip_caer.features import read_features
 from clip_caer.files import read_parquet, write_parquet
 from clip_caer.leakage import leakage_tables
 from job import job
@@ -8,7 +10,10 @@ from job import job
 params = snakemake.params
 with job(snakemake):
     splits = {split: read_parquet(path) for split, path in zip(params.splits, snakemake.input.splits, strict=True)}
-    stores = open_stores("features", {view: snakemake.input[view] for view in params.stores}, params.stores)
-    leakage, near_duplicates = leakage_tables(read_parquet(snakemake.input.clips), splits, stores)
+    shards = {
+        view: [partial(read_features, [path], fingerprint, view) for path in snakemake.input[view]]
+        for view, fingerprint in params.stores.items()
+    }
+    leakage, near_duplicates = leakage_tables(read_parquet(snakemake.input.clips), splits, shards)
     write_parquet(leakage, snakemake.output.leakage)
     write_parquet(near_duplicates, snakemake.output.near_duplicates)
