@@ -4,16 +4,20 @@ The second is what the original does: it reads and crops 16 pictures of 1920x108
 learns. One step of it (8 clips, SGD) is measured, and the epoch reckoned from it. In its favour, its class texts are
 cut as ours are, each picture is read once for both views, and by as many threads as there are cores.
 The epoch on cached features is run as a whole, with its validation; prompts learn as often as the preset `raer` says.
-The last entry is reckoned from measured epochs: all runs of the preset `raer`, one after the other.
+The last entry is reckoned from measured epochs: all runs of the preset `raer`, a job for each ablation and split, as
+many at a time as there are cores, as Snakemake starts them.
 """
 
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
 
@@ -24,7 +28,7 @@ from clip_caer.losses import make_loss
 from clip_caer.training import make_optimizer, take_step, train
 from clip_caer.video import extract_clip
 from made import TINY, read_preset, write_clip, write_video
-from measuring import compare, time_alone, versions
+from measuring import compare, versions
 from runs import TRAIN, VAL, builder, random_clips, run_settings
 
 VIEWS = ["face", "context"]
@@ -55,7 +59,7 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
         )
         times = round(one["ratio"] * math.ceil(sum(counts[0]) / ORIGINAL["batch"]), 1)
         found.append({**one, "times_as_fast": times, **({} if quick else {"goal_times_as_fast": GOALS[batch]})})
-    return [*found, all_runs(model, counts, 1 if quick else 3, device)]
+    return [*found, all_runs(model, counts, device)]
 
 
 def cached_epoch(model: str, settings: dict, counts: list, device: str):
@@ -97,18 +101,33 @@ def original_step(model: str, work: Path, quick: bool, device: str):
     return step
 
 
-def all_runs(model: str, counts: list, repeats: int, device: str) -> dict[str, Any]:
-    """Ablations × splits × seeds of the preset, with the epochs it has, without starting the jobs and evaluating."""
+def all_runs(model: str, counts: list, device: str) -> dict[str, Any]:
+    """Every job trains a few epochs with the others beside it; from them, and from its start, all runs are reckoned."""
     config = read_preset("raer")
     epochs, seeds = config["train"]["epochs"], len(config["seeds"])
-    splits = config["protocols"]["subject_kfold"]["folds"]
-    of_ablation = {
-        name: time_alone(name, cached_epoch(model, run_settings(ablation["views"], epochs=1), counts, device), repeats)
-        for name, ablation in config["ablations"].items()
-    }
-    total = sum(of_ablation[name]["stage"]["seconds"] for name in of_ablation) * epochs * splits * seeds
+    ablations = [ablation["views"] for ablation in config["ablations"].values()]
+    splits, cores = config["protocols"]["subject_kfold"]["folds"], len(os.sched_getaffinity(0))
+    few = 5 if device == "cuda" else 1
+    with ProcessPoolExecutor(cores, get_context("spawn"), max_tasks_per_child=1) as pool:
+        jobs = [pool.submit(run_job, model, views, counts, few, device) for views in ablations * splits]
+        took = [job.result() for job in jobs]
+    whole = [starting + an_epoch * epochs * seeds for starting, an_epoch in took]
     return {
-        "name": f"{len(of_ablation)} ablations x {splits} splits x {seeds} seeds x {epochs} epochs, reckoned",
-        "an_epoch": of_ablation,
-        "stage": {"seconds": round(total, 1)},
+        "name": f"{len(ablations)} ablations x {splits} splits x {seeds} seeds x {epochs} epochs, reckoned",
+        "jobs": len(jobs),
+        "at_once": cores,
+        "epochs_measured": few,
+        "starting": [round(starting, 1) for starting, _ in took],
+        "an_epoch": [round(an_epoch, 3) for _, an_epoch in took],
+        "stage": {"seconds": round(max(sum(whole) / cores, *whole), 1)},
     }
+
+
+def run_job(model: str, views: list[str], counts: list, epochs: int, device: str) -> tuple[float, float]:
+    """Seconds for starting, from the start of the process on, and for an epoch. One thread, as in a job."""
+    torch.set_num_threads(1)
+    train_epochs = cached_epoch(model, run_settings(views, epochs=epochs), counts, device)
+    clock = time.perf_counter()
+    starting = time.time() - psutil.Process().create_time()
+    train_epochs()
+    return starting, (time.perf_counter() - clock) / epochs

@@ -121,12 +121,13 @@ def take_step(model, optimizer, loss_of, inputs, targets, settings, device, lear
     if prompts is not None and prompts.held is None:
         with autocast:
             prompts.hold()
-    total = 0.0
-    for part in torch.arange(len(targets)).tensor_split(min(settings["accumulate"], len(targets))):
-        shown, found = ({view: x[part].to(device) for view, x in tensors.items()} for tensors in inputs)
+    total, parts = 0.0, min(settings["accumulate"], len(targets))
+    split = [{view: x.tensor_split(parts) for view, x in tensors.items()} for tensors in inputs]
+    for i, wanted in enumerate(targets.tensor_split(parts)):
+        shown, found = ({view: of_view[i].to(device) for view, of_view in tensors.items()} for tensors in split)
         with autocast:
             logits = model(shown, found)
-        loss = loss_of(logits.float(), targets[part].to(device)) * (len(part) / len(targets))
+        loss = loss_of(logits.float(), wanted.to(device)) * (len(wanted) / len(targets))
         loss.backward()
         total += loss.item()
     if prompts is not None and learn_from:
