@@ -1,6 +1,7 @@
 """Heat maps and contact sheets."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,15 +93,12 @@ def test_rollout_by_hand():
     assert found.shape == (1, 1, 1) and found.item() == pytest.approx(expected[0, 1].item())
 
 
-def test_a_tower_of_another_kind_is_refused(resnet):
-    class Other:
-        encoder = type("E", (), {"clip": type("C", (), {"visual": torch.nn.Linear(1, 1)}), "prepare": torch.zeros_like})
-        views = ("context",)
-
-    crops = [np.zeros((4, 4, 3), np.uint8)]
-    Other.encoder.prepare = staticmethod(lambda crops: torch.zeros(1))
+def test_a_tower_of_another_kind_is_refused():
+    clip = SimpleNamespace(visual=torch.nn.Linear(1, 1))
+    encoder = SimpleNamespace(clip=clip, stack=np.stack, prepare=lambda stacked: torch.zeros(1))
+    other, crops = SimpleNamespace(encoder=encoder, views=("context",)), [np.zeros((4, 4, 3), np.uint8)]
     with pytest.raises(UserError, match="Linear is an image tower of which no heat map can be made"):
-        heat_maps(Other, {"context": crops}, {}, {}, [0], 0)
+        heat_maps(other, {"context": crops}, {}, {}, [0], 0)
 
 
 def test_a_clip_is_explained_on_a_sheet(tmp_path, resnet):
