@@ -12,7 +12,7 @@ from clip_caer.comparators import COMPARATORS
 from clip_caer.crop_store import CropTable
 from clip_caer.encoder import embedding_width, load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable, read_features
+from clip_caer.features import FeatureTable, check_cached, read_features
 from clip_caer.finetuning import EndToEnd, unfreeze
 from clip_caer.model import ClipCaer, learned
 from clip_caer.original import load_checkpoint
@@ -48,10 +48,7 @@ def with_stores(
     """Clips ready for the model. Raises UserError if a cache misses one, or is of other data than the index lists."""
     for view, table in stores.items():
         cached = dict(zip(table.clip_ids, table.sha256, strict=True))
-        for clip_id, sha256 in clips.select("clip_id", "sha256").iter_rows():
-            if cached.get(clip_id) != sha256:
-                why = "is of other data than the index lists" if clip_id in cached else "is missing"
-                raise UserError(f"the {view} view of clip {clip_id!r} {why}. Delete the cache and start again.")
+        check_cached(cached, clips.select("clip_id", "sha256").iter_rows(), view)
     number = {name: k for k, name in enumerate(classes)}
     labels = torch.tensor([number[label] for label in clips["label"]], dtype=torch.long)
     views = {view: table.select(clips["clip_id"].to_list()) for view, table in stores.items()}

@@ -1,7 +1,7 @@
 """The feature store: CLIP features of one view, one file a shard, that cannot be taken for something else."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,6 +132,17 @@ def read_features(paths: Sequence[str | Path], fingerprint: str, view: str) -> F
         features[start:stop], found[start:stop] = tensors["features"], tensors["found"]
         start = stop
     return FeatureTable.of(clips, features, found, damaged)
+
+
+def check_cached(cached: Mapping[str, str], clips: Iterable[tuple[str, str]], view: str) -> None:
+    """Raises UserError if a cache misses one of `clips`, or is of other data than the index lists.
+
+    cached: clip id → sha256. clips: (clip id, sha256) of the index.
+    """
+    for clip_id, sha256 in clips:
+        if cached.get(clip_id) != sha256:
+            why = "is of other data than the index lists" if clip_id in cached else "is missing"
+            raise UserError(f"the {view} view of clip {clip_id!r} {why}. Delete the cache and start again.")
 
 
 def sound_clips(

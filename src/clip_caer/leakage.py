@@ -1,12 +1,11 @@
 """Leakage: students, settings and nearly the same clips that stand in two roles of a split."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable
+from clip_caer.features import FeatureTable, check_cached
 
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
 MOMENTS = 16  # spread over a clip
@@ -65,7 +64,7 @@ def near_duplicates(clips: pl.DataFrame, features: Mapping[str, Shards]) -> pl.D
     same = content.join(content, on="sha256", suffix="_b").filter(pl.col("clip_id") < pl.col("clip_id_b"))
     same = {(a, b): 1.0 for a, b in same.select("clip_id", "clip_id_b").iter_rows()}
     ids = clips["clip_id"].to_list()
-    views = [_describe(shards, ids, view) for view, shards in features.items()]
+    views = [_describe(shards, content.rows(), view) for view, shards in features.items()]
     alike = {(min(ids[i], ids[j]), max(ids[i], ids[j])): round(s, 4) for i, j, s in (_alike(views) if views else ())}
     rows = [(a, b, similarity, (a, b) in same) for (a, b), similarity in sorted((alike | same).items())]
     return pl.DataFrame(rows, ALIKES, orient="row")
@@ -120,20 +119,21 @@ def _across(pairs: pl.DataFrame, clips: pl.DataFrame, split: pl.DataFrame, a: st
     )
 
 
-def _describe(shards: Shards, ids: Sequence[str], view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _describe(shards: Shards, clips: Sequence[tuple[str, str]], view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each clip shows in a view [N, AXES] and how it changes [N, MOMENTS * AXES]: rows of length 1, or of zeros.
 
-    Third: whether it shows anything at all, float32 [N]. Raises UserError if the caches lack a clip.
+    Third: whether it shows anything at all, float32 [N]. clips: (clip id, sha256). Raises UserError if the caches lack
+    one, or are of other data.
     """
-    number = {clip_id: row for row, clip_id in enumerate(ids)}
-    rows, means, products = [], [], 0.0
-    for of_shard, mean, changes in _changes(shards, number):
-        rows += of_shard
+    number = {clip_id: row for row, (clip_id, _) in enumerate(clips)}
+    cached, rows, means, products = {}, [], [], 0.0
+    for table, mean, changes in _changes(shards, number):
+        cached |= zip(table.clip_ids, table.sha256, strict=True)
+        rows += [number[clip_id] for clip_id in table.clip_ids]
         means.append(mean)
         flat = changes.reshape(-1, changes.shape[-1])
         products += (flat.T @ flat).astype(float)
-    if missing := set(number.values()) - set(rows):
-        raise UserError(f"the {view} view of clip {ids[min(missing)]!r} is missing. Delete the cache and start again.")
+    check_cached(cached, clips, view)
     shown = np.concatenate(means)[np.argsort(rows)]
     seen = shown.any(axis=1)
     if seen.any():
@@ -141,17 +141,17 @@ def _describe(shards: Shards, ids: Sequence[str], view: str) -> tuple[np.ndarray
     # Of few clips, more axes would only tell each from all others, its copies too.
     shown = shown @ _whitening(shown.T @ shown, min(AXES, max(1, seen.sum() // 4)))
     axes = _whitening(products, AXES).astype(np.float32)
-    changed = np.zeros((len(ids), MOMENTS, axes.shape[1]), np.float32)
-    for of_shard, _, changes in _changes(shards, number):
-        changed[of_shard] = changes @ axes
+    changed = np.zeros((len(clips), MOMENTS, axes.shape[1]), np.float32)
+    for table, _, changes in _changes(shards, number):
+        changed[[number[clip_id] for clip_id in table.clip_ids]] = changes @ axes
     return _unit(shown), _unit(changed.reshape(len(changed), -1)), seen.astype(np.float32)
 
 
-def _changes(shards: Shards, number: Mapping[str, int]) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
-    """Of each shard: its clips' numbers, what they show on average [N, D], what differs at some moments [N, T, D]."""
+def _changes(shards: Shards, wanted: Container[str]) -> Iterator[tuple[FeatureTable, np.ndarray, np.ndarray]]:
+    """The wanted clips of each shard, what they show on average [N, D], how some moments differ from it [N, T, D]."""
     for read in shards:
         table = read()
-        table = table.select([clip_id for clip_id in table.clip_ids if clip_id in number])
+        table = table.select([clip_id for clip_id in table.clip_ids if clip_id in wanted])
         moments = np.zeros((len(table.clip_ids), MOMENTS, table.features.shape[-1]), np.float32)
         for clip, (start, length) in enumerate(zip(table.start.tolist(), table.length.tolist(), strict=True)):
             found = np.flatnonzero(table.found[start : start + length].numpy())
@@ -160,7 +160,7 @@ def _changes(shards: Shards, number: Mapping[str, int]) -> Iterator[tuple[list[i
                 frames = table.features[start : start + length].float().mean(1).numpy()
                 moments[clip] = _resample(frames[found], found, np.linspace(0, length - 1, MOMENTS))
         mean = moments.mean(1)
-        yield [number[clip_id] for clip_id in table.clip_ids], mean, moments - mean[:, None]
+        yield table, mean, moments - mean[:, None]
 
 
 def _resample(frames: np.ndarray, at: np.ndarray, moments: np.ndarray) -> np.ndarray:

@@ -47,7 +47,8 @@ def features(clips, copies=(), noise=0.2, views=("face", "context"), still=False
             frames[copy] = frames[original] + noise * random.normal(size=frames[original].shape)
         rows = torch.from_numpy(np.concatenate(list(frames.values())))
         found = torch.ones(len(rows), dtype=torch.bool)
-        ids = [(clip_id, "sha", len(of_clip)) for clip_id, of_clip in frames.items()]
+        sha256 = dict(clips.select("clip_id", "sha256").iter_rows())
+        ids = [(clip_id, sha256[clip_id], len(of_clip)) for clip_id, of_clip in frames.items()]
         tables[view] = FeatureTable.of(ids, torch.stack([rows, rows], 1).half(), found, {})
     return tables
 
@@ -157,10 +158,14 @@ def test_the_order_of_clips_and_the_sizes_of_blocks_and_shards_change_nothing(mo
     assert len(whole) == 2
 
 
-def test_a_clip_that_no_cache_has_is_told():
+def test_a_clip_that_no_cache_has_or_that_is_another_one_now_is_told():
     clips = index()
-    with pytest.raises(UserError, match=r"face view of clip 's09/5' is missing"):
-        near_duplicates(clips, shards(features(clips.filter(pl.col("clip_id") != "s09/5"))))
+    for changed, why in (
+        (clips.filter(pl.col("clip_id") != "s09/5"), "is missing"),
+        (index(sha256=pl.col("clip_id").replace("s09/5", "new")), "is of other data"),
+    ):
+        with pytest.raises(UserError, match=f"face view of clip 's09/5' {why}"):
+            near_duplicates(clips, shards(features(changed)))
 
 
 def test_a_drawn_clip_is_recognised_after_compression_and_mirroring():
