@@ -98,6 +98,12 @@ def test_seeds_that_scatter_widen_the_interval_and_weaken_the_test():
     assert of_steady["low"] > 0 > of_scattered["low"]
 
 
+def test_no_difference_is_larger_than_that_of_all_and_nothing():
+    lucky = pl.concat([predictions(1.0, 1), predictions(0.2, 1).with_columns(seed=pl.lit(1))])  # one seed of two
+    row = compare({"lucky": lucky, "none": predictions(0.0, 1)})["lucky", "none", "uar"]
+    assert -1 <= row["low"] < row["difference"] < row["high"] == 1
+
+
 def test_the_shares_of_the_students_sum_to_the_score():
     confusions = student_confusions(predictions(0.6, 2, students=4).filter(pl.col("clip_id") != "0-0"), CLASSES)
     np.testing.assert_allclose(student_shares(confusions, "uar").sum(1), uar(confusions.sum(1)))

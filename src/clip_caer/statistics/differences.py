@@ -90,7 +90,8 @@ def _pairs(
         for a, b in combinations(tables, 2):
             spread = resampled[a] - resampled[b]
             spread = spread + seed_noise(shares[a], shares[b], spread.var(), ranks[resamples])
-            low, high = np.quantile(spread, [tail(effective[metric]), 1 - tail(effective[metric])])
+            tails = [tail(effective[metric]), 1 - tail(effective[metric])]
+            low, high = np.quantile(spread, tails).clip(-1, 1)  # the t of few seeds reaches farther than scores can
             yield {
                 "a": a,
                 "b": b,
