@@ -77,9 +77,7 @@ class CropClips:
         for view, crops in shown.items():
             for crop, flip, angle in zip(crops, flips[view], angles[view] * settings["rotation"], strict=True):
                 turned = pictures.horizontal_flip(crop) if flip else crop
-                crop[:] = (
-                    pictures.rotate(turned, float(angle), pictures.InterpolationMode.BILINEAR) if angle else turned
-                )
+                crop[:] = pictures.rotate(turned, float(angle), BILINEAR) if angle else turned
         return shown, found
 
     def centre(self, clips: torch.Tensor, settings: Mapping) -> Inputs:

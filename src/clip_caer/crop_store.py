@@ -55,16 +55,16 @@ class CropTable:
     def __init__(self, paths: Sequence[str | Path], fingerprint: str, view: str):
         self.clip_ids: list[str] = []
         self.sha256: list[str] = []
-        length, self._place = [], []  # of each clip: its file, the found mask there, its first row
+        length, self._place = [], []  # of each clip: the crops of its file, the found mask there, its first row
         for path in paths:
             shard, header = open_tensors(path, fingerprint=fingerprint, view=view, **FORMAT)
-            found, rows = shard.get_tensor("found"), 0
+            crops, found, rows = shard.get_tensor("crops"), shard.get_tensor("found"), 0  # mapped: nothing is read yet
             if len(found) != sum(frames for _, _, frames in header["clips"]):
                 raise refusal(path, f"it holds {len(found)} rows, and its header says otherwise")
             for clip_id, sha256, frames in header["clips"]:
                 self.clip_ids.append(clip_id)
                 self.sha256.append(sha256)
-                self._place.append((shard.get_slice("crops"), found, rows))
+                self._place.append((crops, found, rows))
                 length.append(frames)
                 rows += frames
         self.length = torch.tensor(length, dtype=torch.long)
@@ -82,4 +82,4 @@ class CropTable:
         """Crops uint8 [T, S, S, 3] and found mask bool [T] of some frames (from 0) of the clip with this number."""
         crops, found, first = self._place[clip]
         rows = first + frames
-        return torch.stack([crops[row] for row in rows.tolist()]), found[rows]
+        return crops.index_select(0, rows), found[rows]
