@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 
 from clip_caer.crop_store import CropTable, write_crops
+from clip_caer.crops import CORNERS
 from clip_caer.encoder import ImageEncoder, load_clip
-from clip_caer.faces.student import CORNERS, SCHEMA
+from clip_caer.faces.student import SCHEMA
 from clip_caer.features import VARIANTS, encode_clips
-from clip_caer.frames import find_ffmpeg
 from clip_caer.shards import Shard, crop_loader
-from clip_caer.video import extract_clip
+from clip_caer.video import extract_clip, find_ffmpeg
 from made import TINY, read_preset, write_clip, write_video
 from measuring import compare, versions
 
@@ -86,8 +87,13 @@ def _faces(shard: Shard, height: int) -> pl.DataFrame:
 def _cached(shard: Shard, load, size: int, path: Path):
     write_crops(shard.contents, load, size, path, "benchmark", VIEW, {})
     table = CropTable([path], "benchmark", VIEW)
-    place = {clip_id: (number, torch.arange(table.length[number])) for number, clip_id in enumerate(table.clip_ids)}
-    return lambda clip_id: list(table.read(*place[clip_id])[0].numpy())
+    number = {clip_id: number for number, clip_id in enumerate(table.clip_ids)}
+
+    def load(clip_id: str) -> list[np.ndarray]:
+        clip = number[clip_id]
+        return list(table.read([clip], torch.arange(table.length[clip])[None])[0][0].numpy())
+
+    return load
 
 
 def _ready(shard: Shard, load, encoder: ImageEncoder, batch: int) -> list[torch.Tensor]:

@@ -1,7 +1,7 @@
 """The clips of one role, ready for the model: which frames it is shown, and how they are augmented."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -86,10 +86,16 @@ class CropClips:
     def _show(self, clips: torch.Tensor, frames: torch.Tensor) -> Inputs:
         shown, found = {}, {}
         for view, table in self.views.items():
-            read = [table.read(clip, of_clip) for clip, of_clip in zip(clips.tolist(), frames, strict=True)]
-            shown[view] = torch.stack([crops for crops, _ in read]).permute(0, 1, 4, 2, 3).contiguous()
-            found[view] = torch.stack([mask for _, mask in read])
+            crops, found[view] = table.read(clips.tolist(), frames)
+            shown[view] = crops.permute(0, 1, 4, 2, 3)
         return shown, found
+
+
+def shuffled(clips: Clips, seed: int) -> Clips:
+    """The same clips with their labels, and with them the votes, dealt anew: what remains to be learned is chance."""
+    order = torch.randperm(len(clips.labels), generator=torch.Generator().manual_seed(seed))
+    soft_labels = None if clips.soft_labels is None else clips.soft_labels[order]
+    return replace(clips, labels=clips.labels[order], soft_labels=soft_labels)
 
 
 def _length(views: Mapping[str, FeatureTable | CropTable]) -> torch.Tensor:

@@ -4,7 +4,7 @@ import copy
 import difflib
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def complete(config: Mapping, schema_path: str | Path, places: Places | None = N
         reject(
             _problems(merged, schema, {}), f"The configuration is wrong: {model['kind']}s.{name} with what it changes"
         )
+    reject(list(_odd_ablations(filled["ablations"])), "The configuration is wrong")
     _check_dataset(filled["dataset"])
     return filled
 
@@ -56,8 +57,8 @@ def models(config: Mapping) -> dict[str, dict[str, Any]]:
     reject(
         [
             f"ablations.{name}: the name is taken by a comparator or control; choose another"
-            for name in others
-            if name in ablations
+            for name in ablations
+            if name in others or name in config["controls"]
         ],
         "The configuration is wrong",
     )
@@ -143,6 +144,15 @@ def _shown(value: Any) -> str:
         if isinstance(value, str) and math.isfinite(float(value)):
             return f"the text {value!r} (a number has no quotes, and a point before its exponent: 1.0e-3)"
     return reprlib.repr(value)
+
+
+def _odd_ablations(ablations: Mapping) -> Iterator[str]:
+    """What a schema cannot tell of them."""
+    for name, ablation in ablations.items():
+        if "checkpoint" in ablation and sorted(ablation["views"]) != ["context", "face"]:
+            yield f"ablations.{name}.views: a checkpoint of the original sees both; expected [face, context]"
+        if "batch" in ablation.get("encoder", {}):
+            yield f"ablations.{name}.encoder.batch: it changes no feature; set encoder.batch, for all"
 
 
 def _check_dataset(dataset: Mapping) -> None:

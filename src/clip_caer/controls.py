@@ -8,20 +8,18 @@ Every control is a function of
 
 It gives the predictions of val and test in the format of a run. `majority`, `student_id` and `setting_id` look at no
 features and choose nothing, so they learn from all clips that are not test; `linear_probe` learns from train. The
-control `shuffled_labels` is trained as an ablation, on `shuffled` labels.
+control `shuffled_labels` is trained as an ablation, on labels that are dealt anew (see `clip_caer.clips`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
-from clip_caer.clips import Clips
 from clip_caer.evaluation import confusion_of, prediction_table, uar
 from clip_caer.features import FeatureTable
 from clip_caer.model import SCALE
@@ -55,8 +53,8 @@ def setting_id(clips, classes, features, texts) -> pl.DataFrame:
 
 def zero_shot(clips, classes, features, texts) -> pl.DataFrame:
     """CLIP as it is: cosine × 100 between the sum of the views' unit vectors and each class text."""
-    video = _unit(sum(_unit(of_view) for of_view in features.values()))
-    return _predictions(clips, SCALE * video @ _unit(texts).T, classes)
+    video = normalize(sum(map(normalize, features.values())))
+    return _predictions(clips, SCALE * video @ normalize(texts).T, classes)
 
 
 def linear_probe(clips, classes, features, texts) -> pl.DataFrame:
@@ -101,13 +99,6 @@ def text_features(clip: torch.nn.Module, tokenizer, texts: Sequence[str]) -> np.
     return PromptLearner(clip, tokenizer, texts, n_ctx=0, class_specific=False, position="end")().numpy()
 
 
-def shuffled(clips: Clips, seed: int) -> Clips:
-    """The same clips with their labels, and with them the votes, dealt anew: what remains to be learned is chance."""
-    order = torch.randperm(len(clips.labels), generator=torch.Generator().manual_seed(seed))
-    soft_labels = None if clips.soft_labels is None else clips.soft_labels[order]
-    return replace(clips, labels=clips.labels[order], soft_labels=soft_labels)
-
-
 def _known_by(group: pl.Series, clips: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
     """Predictions from the group that each clip belongs to; of equal ratios the more frequent class is predicted."""
     known = (clips["role"] != "test").to_numpy()
@@ -128,9 +119,3 @@ def _predictions(clips: pl.DataFrame, logits: np.ndarray, classes: Sequence[str]
     """The prediction table of val and test."""
     shown = clips["role"] != "train"
     return prediction_table(clips.filter(shown), logits[shown.to_numpy()], classes)
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a row of zeros stays so."""
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, length, out=np.zeros_like(x), where=length > 0)

@@ -78,8 +78,10 @@ class CropTable:
         table.length, table._place = self.length[chosen], [self._place[i] for i in chosen]
         return table
 
-    def read(self, clip: int, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops uint8 [T, S, S, 3] and found mask bool [T] of some frames (from 0) of the clip with this number."""
-        crops, found, first = self._place[clip]
-        rows = first + frames
-        return crops.index_select(0, rows), found[rows]
+    def read(self, clips: Sequence[int], frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops uint8 [B, T, S, S, 3] and found mask bool [B, T] of clips by number; frames: from 0, [B, T]."""
+        places = [self._place[clip] for clip in clips]
+        shown = torch.empty(*frames.shape, *places[0][0].shape[1:], dtype=torch.uint8)
+        for (crops, _, first), of_clip, copy in zip(places, frames, shown, strict=True):
+            torch.index_select(crops, 0, first + of_clip, out=copy)
+        return shown, torch.stack([found[first + of] for (_, found, first), of in zip(places, frames, strict=True)])

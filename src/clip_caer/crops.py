@@ -1,7 +1,8 @@
 """What each view sees of a frame: the face, and the person or the whole picture around it.
 
 Boxes are (x0, y0, x1, y1) in pixels and may reach over the edge of the picture, as those of RAER do. Pictures are uint8
-[H, W, 3] RGB, crops uint8 [size, size, 3]. Resizing is bicubic with antialiasing, as in CLIP's own preprocessing.
+[H, W, 3] RGB, crops uint8 [size, size, 3]. Resizing is antialiased; bicubic, as in
+CLIP's own preprocessing, unless bilinear is asked for.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import polars as pl
 from PIL import Image
 
 Box = tuple[float, float, float, float]
+CORNERS = ("x0", "y0", "x1", "y1")  # the columns of a table that hold a box
 
 # A seated student, measured by the face box (about 15 cm wide, 19 cm high).
 ARMS = 3.5  # face widths from the middle of the face to where an arm on the desk ends
@@ -77,7 +79,7 @@ def person_box(faces: pl.DataFrame, width: int, height: int) -> Box | None:
     faces: rows of one clip in the faces table. The box is centred on the median face box, reaches 3.5 of its widths to
     either side (both arms, and what lies on the desk), 0.6 of its height above it (hair) and down to the bottom edge.
     """
-    face = faces.filter("found").select(pl.col("x0", "y0", "x1", "y1").median()).row(0)
+    face = faces.filter("found").select(pl.col(CORNERS).median()).row(0)
     if not usable(face, width, height):
         return None
     x0, y0, x1, y1 = face

@@ -17,13 +17,6 @@ import open_clip  # isort: skip
 PRECISIONS = ("fp32", "bf16", "fp16")  # open_clip silently takes any other word for fp32
 
 
-def find_device(name: str) -> str:
-    """`auto` → cuda where there is one, else cpu. Raises UserError for cuda without a GPU."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device: cuda was asked for, but torch sees no GPU. Set device: cpu, or auto.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-
-
 def load_clip(model: str, pretrained: str | None, precision: str = "fp32", device: str = "cpu") -> torch.nn.Module:
     """A CLIP of open_clip, in evaluation mode, frozen.
 

@@ -76,7 +76,7 @@ def model_builder(clip: Mapping, settings: Mapping, text_file: str | None, devic
     `model`: a comparator's name; clip_caer, or absent, for an ablation.
     """
     if settings["checkpoint"]:
-        original = original_builder(settings["checkpoint"], settings["classes"])
+        original = original_builder(settings["checkpoint"], settings["classes"], settings["train"]["segments"])
         return lambda: original().to(device)
     comparator = COMPARATORS.get(settings.get("model"))
     if comparator and comparator.build:
@@ -110,12 +110,16 @@ def model_builder(clip: Mapping, settings: Mapping, text_file: str | None, devic
     return build
 
 
-def original_builder(checkpoint: str, classes: Sequence[str]) -> Callable[[], EndToEnd]:
+def original_builder(checkpoint: str, classes: Sequence[str], segments: int) -> Callable[[], EndToEnd]:
     """A function that gives the model of a checkpoint of the original, on crops without CLIP's mean and deviation.
 
-    Raises UserError if it tells another number of classes apart, or cannot be loaded (see `load_checkpoint`).
+    Raises UserError if it tells another number of classes apart, was made for another number of segments, or cannot be
+    loaded (see `load_checkpoint`).
     """
     original = load_checkpoint(checkpoint)
+    made_for = original.caer.temporal["face"].positions.shape[1] - 1  # and the class token
+    if made_for != segments:
+        raise UserError(f"{checkpoint}: shows {made_for} segments; train.segments is {segments}.")
     if len(original.texts) != len(classes):
         raise UserError(f"{checkpoint}: tells {len(original.texts)} classes apart; the label set has {len(classes)}.")
     return lambda: EndToEnd(original.visual, original.caer, (0.0,) * 3, (1.0,) * 3)

@@ -34,12 +34,15 @@ class EndToEnd(nn.Module):
 
     def encode(self, crops: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """→ features [B, T, D] of each view. Frames that are not found are not encoded."""
+        # Where they are is asked of a GPU once, before it has much to do.
+        rows = {view: of_view.flatten().nonzero()[:, 0] for view, of_view in found.items()}
         features = {}
         for view, pixels in crops.items():
-            features[view] = self.mean.new_zeros(*found[view].shape, self.visual.output_dim)
-            if found[view].any():
-                encoded = self.visual((pixels[found[view]] - self.mean) / self.std).float()
-                features[view] = features[view].index_put((found[view],), encoded)
+            of_view = self.mean.new_zeros(found[view].numel(), self.visual.output_dim)
+            if len(rows[view]):
+                shown = pixels.flatten(0, 1)[rows[view]].contiguous()
+                of_view = of_view.index_put((rows[view],), self.visual((shown - self.mean) / self.std).float())
+            features[view] = of_view.unflatten(0, found[view].shape)
         return features
 
     def parts(self) -> dict[str, nn.Module]:

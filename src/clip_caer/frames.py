@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,19 +15,7 @@ from tqdm import tqdm
 
 from clip_caer.errors import UserError
 from clip_caer.files import atomic, write_parquet
-from clip_caer.video import Damaged, extract_clip, find_ffmpeg
-
-__all__ = [
-    "Damaged",
-    "clip_files",
-    "extract_shard",
-    "find_ffmpeg",
-    "frame_files",
-    "frame_numbers",
-    "picture_size",
-    "read_picture",
-    "shrunk",
-]
+from clip_caer.video import Damaged, extract_clip
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")  # whatever the name says; some others would run a program
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)
@@ -82,6 +70,23 @@ def picture_size(path: str | Path | BinaryIO) -> tuple[int, int]:
     with _opened(path) as picture:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
         return picture.size[::-1] if turned else picture.size
+
+
+def of_one_size(files: Iterable[Path]) -> Iterator[Path]:
+    """The files of a clip's pictures, one by one. Raises `Damaged` where the size of the picture changes."""
+    first = size = None
+    for file in files:
+        if first is None:
+            first, size = file, picture_size(file)
+        elif picture_size(file) != size:
+            raise size_changed(first, file)
+        yield file
+
+
+def size_changed(first: Path, file: Path) -> Damaged:
+    """What is wrong with a clip where `file` has another size than its `first` picture."""
+    sizes = " and ".join("{} × {}".format(*picture_size(path)) for path in (first, file))
+    return Damaged(f"{file.name}: the size of the picture changes within the clip: {sizes}")
 
 
 def _upright(picture: Image.Image) -> np.ndarray:

@@ -32,7 +32,7 @@ class TextEncoder(nn.Module):
         length = embeddings.shape[1]
         x = embeddings + self.positions[:length]
         x = self.transformer(x, attn_mask=self.mask[:length, :length])
-        x = self.norm(x)[torch.arange(len(x), device=x.device), end]
+        x = self.norm(x[torch.arange(len(x), device=x.device), end])
         return self.projection(x) if isinstance(self.projection, nn.Linear) else x @ self.projection
 
 
@@ -103,10 +103,10 @@ class PromptLearner(nn.Module):
         self.held = texts, texts.detach().requires_grad_()
 
     def learn(self, steps: int) -> None:
-        """Give the context tokens the mean gradient of the steps since `hold`."""
-        texts, seen = self.held
-        self.held = None
+        """Give the context tokens the mean gradient of the steps since `hold`; without any, what is held stays."""
         if self.ctx.numel():
+            texts, seen = self.held
+            self.held = None
             texts.backward(seen.grad / steps)
 
     def _encode(self) -> torch.Tensor:

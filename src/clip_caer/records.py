@@ -41,7 +41,7 @@ class Record:
     """
 
     run_key: str
-    step: str  # index | frames | faces | features | train | evaluate | ablation | summary
+    step: str  # the rule; of a model or control under a protocol, its kind
     name: str  # readable coordinates
     fingerprint: str
     parent: str | None = None  # run_key

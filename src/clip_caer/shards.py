@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from clip_caer.crops import CORNERS
 from clip_caer.dataset.tables import BOXES
 from clip_caer.errors import UserError
 from clip_caer.faces import detect_clip
-from clip_caer.faces.student import CORNERS, SCHEMA, given_faces
+from clip_caer.faces.student import SCHEMA, given_faces
 from clip_caer.files import read_parquet, refusal
 from clip_caer.fingerprints import fingerprint
-from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, picture_size, read_picture
+from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, picture_size, read_picture, size_changed
 from clip_caer.video import Damaged
 from clip_caer.views import person_boxes, view_crops
 
@@ -101,8 +102,7 @@ class Shard:
             picture = self._read(clip, number, path, partial(read_picture, shrink=shrink))
             first = picture.shape if first is None else first
             if picture.shape != first:
-                sizes = " and ".join("{} × {}".format(*picture_size(file)) for file in (self.files(clip)[0][1], path))
-                raise Damaged(f"{path.name}: the size of the picture changes within the clip: {sizes}")
+                raise size_changed(self.files(clip)[0][1], path)
             yield picture
 
     def _read(self, clip: Mapping[str, Any], number: int, path: Path, read: Callable[[Path], Any]) -> Any:

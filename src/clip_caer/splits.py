@@ -41,7 +41,10 @@ def make_splits(clips: pl.DataFrame, protocols: Mapping[str, Mapping]) -> dict[s
     for protocol, settings in protocols.items():
         roles = PROTOCOLS[protocol](clips, **settings)
         for name, role in zip(split_names({protocol: settings}), roles, strict=True):
-            reject([f"no {wanted} clips" for wanted in ROLES if wanted not in role], f"The split {name} cannot be used")
+            problems = [f"no {wanted} clips" for wanted in ROLES if wanted not in role]
+            if clips.filter(role == "train")["label"].n_unique() == 1:
+                problems.append("all train clips are of one class")
+            reject(problems, f"The split {name} cannot be used")
             table = clips.select("clip_id").with_columns(pl.Series("role", role.tolist(), dtype=pl.String))
             splits[name] = table.drop_nulls("role")
     return splits

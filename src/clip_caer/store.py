@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from clip_caer.errors import refused
 from clip_caer.files import CHANGED, atomic, checksum, refusal
 
 
@@ -53,7 +54,7 @@ def open_tensors(path: str | Path, **expected: Any) -> tuple[safe_open, dict[str
         file = safe_open(path, "pt")
         header = json.loads((file.metadata() or {}).get("header", "{}"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise refusal(path, str(error)) from error
+        raise refused(error, path) or refusal(path, str(error)) from error
     for key, value in expected.items():
         if header.get(key) != value:
             raise refusal(path, f"its {key} is {header.get(key)!r}, expected {value!r}")

@@ -26,7 +26,7 @@ Model = nn.Module  # ClipCaer or EndToEnd: takes the inputs that its Clips draw;
 
 
 @dataclass
-class Trained:
+class Training:
     """The best epoch's learned tensors, the curves so far, and which epoch was the best (from 1)."""
 
     learned: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -51,13 +51,13 @@ def train(
     seed: int,
     keep: Path | None = None,
     run: str = "",
-) -> Trained:
+) -> Training:
     """Train a model, and choose the epoch by UAR on the validation role; the original chooses it on the test list.
 
     build: makes the model; called after the seed is set. settings: the `train` section of the config.
-    keep: a file for the state at the end of each epoch; if it holds that of an earlier try of the same `run` (its
-    fingerprint: all upstream), settings, seed and clips, training goes on from there and ends with the same weights as
-    without the interruption.
+    keep: a file for the state at the end of each epoch; if it holds that of an earlier try of the same `run` (what its
+    caches hold and all else upstream), settings, seed and labels, training goes on from there, if anything is left to
+    do, and ends with the same weights as without the interruption.
     Raises UserError when the loss is no longer finite.
     """
     torch.set_flush_denormal(True)  # the gradient of a clip that is learned falls below 1e-38: a step takes 9 x longer
@@ -69,7 +69,7 @@ def train(
     loss_of = make_loss(targets, classes, settings["loss"]).to(device)
     batches = math.ceil(len(targets) / settings["batch"])
     identity = fingerprint(run, settings, seed, targets.tolist(), val_clips.labels.tolist())
-    trained = _restore(keep, identity, model, optimizer) if keep and keep.exists() else Trained()
+    trained = _restore(keep, identity, model, optimizer) if keep and keep.exists() else Training()
     for epoch in range(len(trained.history) + 1, settings["epochs"] + 1):
         model.train()
         total = 0.0
@@ -102,10 +102,8 @@ def train(
                 "Lower train.lr."
             )
         trained.add({"epoch": epoch, "train/loss": total / len(order), **scores, **lr}, model)
-        if keep and epoch < settings["epochs"]:
+        if keep:
             _keep(keep, identity, model, optimizer, trained)
-    if keep:
-        keep.unlink(missing_ok=True)
     return trained
 
 
@@ -123,11 +121,11 @@ def take_step(model, optimizer, loss_of, inputs, targets, settings, device, lear
             prompts.hold()
     total, parts = 0.0, min(settings["accumulate"], len(targets))
     split = [{view: x.tensor_split(parts) for view, x in tensors.items()} for tensors in inputs]
-    for i, wanted in enumerate(targets.tensor_split(parts)):
+    for i, wanted in enumerate(targets.to(device).tensor_split(parts)):
         shown, found = ({view: of_view[i].to(device) for view, of_view in tensors.items()} for tensors in split)
         with autocast:
             logits = model(shown, found)
-        loss = loss_of(logits.float(), wanted.to(device)) * (len(wanted) / len(targets))
+        loss = loss_of(logits.float(), wanted) * (len(wanted) / len(targets))
         loss.backward()
         total += loss.item()
     if prompts is not None and learn_from:
@@ -163,8 +161,8 @@ def predict(model: Model, clips: Clips, settings: Mapping) -> torch.Tensor:
     for part in torch.arange(len(clips.labels)).split(settings["batch"]):
         shown, found = ({v: x.to(device) for v, x in tensors.items()} for tensors in clips.centre(part, settings))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits.append(model(shown, found).float().cpu())
-    return torch.cat(logits)
+            logits.append(model(shown, found).float())
+    return torch.cat(logits).cpu()
 
 
 def validate(model: Model, clips: Clips, settings: Mapping) -> dict[str, float]:
@@ -183,7 +181,7 @@ def _generator(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(_seed(*numbers))
 
 
-def _keep(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer, trained: Trained) -> None:
+def _keep(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer, trained: Training) -> None:
     tensors = {f"model/{name}": tensor for name, tensor in learned(model).items()}
     tensors |= {f"best/{name}": tensor for name, tensor in trained.learned.items()}
     for number, state in optimizer.state_dict()["state"].items():
@@ -193,12 +191,12 @@ def _keep(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimi
     save_tensors(tensors, header, path)
 
 
-def _restore(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer) -> Trained:
+def _restore(path: Path, identity: str, model: Model, optimizer: torch.optim.Optimizer) -> Training:
     """Put a kept state back; an empty history if it is of another run, or damaged."""
     try:
         tensors, (_, header) = read_tensors(path), open_tensors(path, identity=identity)
     except UserError:
-        return Trained()
+        return Training()
     parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
     for key, tensor in tensors.items():
         part, name = key.split("/", 1)
@@ -209,4 +207,4 @@ def _restore(path: Path, identity: str, model: Model, optimizer: torch.optim.Opt
         number, name = key.split("/")
         state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return Trained(parts["best"], header["history"], header["best_epoch"])
+    return Training(parts["best"], header["history"], header["best_epoch"])

@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from clip_caer.crops import Box, clipped, context_view, face_view, person_box
-
-CORNERS = ("x0", "y0", "x1", "y1")
+from clip_caer.crops import CORNERS, Box, clipped, context_view, face_view, person_box
 
 
 def face_crops(

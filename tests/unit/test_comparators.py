@@ -113,7 +113,7 @@ def crop_clips(tmp_path_factory):
 def test_it_changes_what_an_ablation_may_change(name):
     changes = COMPARATORS[name].changes
     assert set(changes) <= {"views", *OVERRIDES}
-    assert COMPARATORS[name].store == ("crops" if name == "r3d_18" else "features")
+    assert changes["train"]["regime"] == ("finetuned" if name == "r3d_18" else "frozen")
 
 
 @pytest.mark.parametrize("name", ["coop", "dfer_clip", "caer_net"])

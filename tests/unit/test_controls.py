@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from clip_caer import controls
-from clip_caer.clips import FeatureClips
-from clip_caer.controls import CONTROLS, mean_features, shuffled, text_features
+from clip_caer.clips import FeatureClips, shuffled
+from clip_caer.controls import CONTROLS, mean_features, text_features
 from clip_caer.encoder import load_clip, load_tokenizer
 from clip_caer.evaluation import confusion_of, uar
 from clip_caer.features import FeatureTable

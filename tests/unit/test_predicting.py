@@ -15,6 +15,7 @@ from clip_caer.predicting.source import Source, find_videos, open_source, short_
 from clip_caer.predicting.videos import Pictures, as_text, predict_videos
 from clip_caer.predicting.windows import Span, make_windows, parse_span
 from clip_caer.trained.model import Trained
+from clip_caer.video import Damaged
 from clips import FFMPEG, draw_frames, write_pictures, write_video
 from packed_model import detector_weights, draw_student, zero_shot
 
@@ -41,13 +42,13 @@ def two_students(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "span"),
-    [("4", Span(4, "s")), ("2.5s", Span(2.5, "s")), (".5 s", Span(0.5, "s")), ("100f", Span(100, "f"))],
+    [("", None), ("4", Span(4, "s")), ("2.5s", Span(2.5, "s")), (".5 s", Span(0.5, "s")), ("100f", Span(100, "f"))],
 )
 def test_a_length_of_time(text, span):
     assert parse_span(text) == span
 
 
-@pytest.mark.parametrize("text", ["", "0", "0f", "2.5f", "-4s", "4m", "soon"])
+@pytest.mark.parametrize("text", ["0", "0f", "2.5f", "-4s", "4m", "soon"])
 def test_what_is_no_length_of_time(text):
     with pytest.raises(UserError, match="is no length of time"):
         parse_span(text)
@@ -96,6 +97,15 @@ def test_names_are_as_short_as_they_can_be():
     assert short_names([Path("/v/a/1.mp4"), Path("/v/b/2.mp4")]) == ["1", "2"]
     assert short_names([Path("/v/a/1.mp4"), Path("/v/b/1.mp4"), Path("/v/3.mp4")]) == ["a/1", "b/1", "3"]
     assert short_names([Path("/v/1.mp4"), Path("/v/1.mkv")]) == ["1.mp4", "1.mkv"]
+    assert short_names([Path("/v/1.mp4"), Path("/v/1.mkv"), Path("/v/1.mp4.avi")]) == ["1.mp4", "1.mkv", "1.mp4.avi"]
+
+
+def test_pictures_of_two_sizes_are_no_clip(tmp_path):
+    write_pictures(tmp_path / "clip", [*draw_frames(2, 64, 48), *draw_frames(1, 96, 48)])
+    frames = open_source(tmp_path / "clip", FFMPEG).frames()
+    assert next(frames).name == "1.jpg"
+    with pytest.raises(Damaged, match="the size of the picture changes within the clip: 64 × 48 and 96 × 48"):
+        list(frames)
 
 
 # ---- students ----
@@ -184,7 +194,7 @@ def test_a_table_of_many_videos(tmp_path, two_students, trained):
     assert table["video"].to_list() == [str(two_students)] * 2 + [str(damaged)]
     assert table["message"].is_null().to_list() == [True, True, False]
     assert {path.name for path in tmp_path.iterdir()} == {"damaged.mp4", "two.annotated.mp4", "two.timeline.png"}
-    assert "student 2: " in as_text(table) and "… and 2 more rows" in as_text(table, shown=1)
+    assert "student 2: " in as_text(table) and "… and 1 more row" in as_text(table, shown=1)
 
 
 # ---- attribution ----

@@ -131,6 +131,13 @@ def test_every_student_can_be_a_fold():
     assert [len(students(sheet(students=5), split, "test")) for split in splits.values()] == [1] * 5
 
 
+def test_a_train_role_of_one_class_is_told():
+    train = pl.when(label="a").then(pl.lit("train"))
+    clips = sheet().with_columns(role=train.when(label="b").then(pl.lit("val")).otherwise(pl.lit("test")))
+    with pytest.raises(UserError, match=r"(?s)official.*all train clips are of one class"):
+        make_splits(clips, {"official": {}})
+
+
 def test_too_few_students_beside_the_test_fold_is_told():
     with pytest.raises(UserError, match=r"subject_kfold: beside the test students 1 student"):
         make_splits(sheet(students=2), {"subject_kfold": {"folds": 2, "seed": 0}})

@@ -37,6 +37,9 @@ def test_all_problems_of_a_sheet_are_told_at_once_before_any_work(tmp_path, mode
     [
         ({"trian": {"epochs": 3}, "train": {"epochs": "3"}}, ["mean 'train'?", "epochs: the text '3'", "integer"]),
         ({"ablations": {"face": {"prompts": {"positoin": "end"}}}}, ["ablations.face", "did you mean 'position'?"]),
+        ({"ablations": {"face": {"encoder": {"batch": 8}}}}, ["ablations.face.encoder.batch", "set encoder.batch"]),
+        ({"ablations": {"face": {"checkpoint": "model.pth"}}}, ["ablations.face.views", "expected [face, context]"]),
+        ({"ablations": {"majority": {"views": ["face"]}}}, ["ablations.majority", "choose another"]),
         ({"dataset": {"labels": "coarse"}}, ["dataset.labels: 'coarse'", "fine"]),
         ({"dataset": {"path": "data/clip.csv"}}, ["dataset.path", "data/clip.csv"]),
         ({"encoder": {"model": "local-dir:cilp"}}, ["encoder.model", "local-dir:cilp"]),
@@ -44,7 +47,19 @@ def test_all_problems_of_a_sheet_are_told_at_once_before_any_work(tmp_path, mode
         ({"text": {"file": "texts.yaml"}}, ["text.file", "texts.yaml"]),
         ({"protocols": {"subject_kfold": {"folds": 7}}}, ["6 student(s)", "7 folds", "protocols.subject_kfold.folds"]),
     ],
-    ids=["key and type", "ablation", "label set", "dataset", "encoder", "weights", "texts", "folds"],
+    ids=[
+        "key and type",
+        "ablation",
+        "batch",
+        "views of a checkpoint",
+        "name of a control",
+        "label set",
+        "dataset",
+        "encoder",
+        "weights",
+        "texts",
+        "folds",
+    ],
 )
 def test_a_wrong_config_is_told_with_its_key(experiment, changes, told):
     experiment.configure(**changes)

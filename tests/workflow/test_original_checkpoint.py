@@ -14,8 +14,11 @@ from clip_caer.crops import context_view
 from clip_caer.explaining.clips import cases_of_run
 from clip_caer.explaining.explain import explain
 from clip_caer.original import load_checkpoint
+from clip_caer.predicting.predict import predict_video
+from clip_caer.predicting.source import open_source
 from clip_caer.trained.file import write_model
 from clip_caer.trained.run import open_packed, open_run
+from clip_caer.video import find_ffmpeg
 from clips import RaerClip, write_raer
 from experiments import PROJECT, set_up
 from original_checkpoints import random_state, save
@@ -96,9 +99,14 @@ def test_how_its_epoch_was_chosen_is_not_known_and_this_is_said(evaluated):
     assert json.loads((run / "metrics.json").read_text())["selected_on"] == "unknown"
     comparison = evaluated.table("summary/comparison.parquet").filter(kind="ablation")
     assert set(comparison["selected_on"]) == {"unknown"}
-    mlflow.set_tracking_uri(f"sqlite:///{evaluated.results / 'mlflow.db'}")
-    runs = mlflow.search_runs(search_all_experiments=True, filter_string="tags.step = 'evaluate'", output_format="list")
+    runs = mlflow_runs(evaluated, "evaluate", "official")
     assert [run.data.tags["selected_on"] for run in runs] == ["unknown"]
+
+
+def mlflow_runs(experiment, step, split):
+    mlflow.set_tracking_uri(f"sqlite:///{experiment.results / 'mlflow.db'}")
+    query = f"tags.step = '{step}' and tags.split = '{split}'"
+    return mlflow.search_runs(search_all_experiments=True, filter_string=query, output_format="list")
 
 
 def test_a_checkpoint_of_other_classes_is_refused(evaluated, tmp_path):
@@ -106,6 +114,31 @@ def test_a_checkpoint_of_other_classes_is_refused(evaluated, tmp_path):
     save(other.folder / "model.pth", random_state(5, TEXTS[:3]))
     outcome = other.fail("results/runs/original/official/seed-42/predictions.parquet")
     assert "tells 3 classes apart; the label set has 5" in outcome.output
+
+
+def test_a_checkpoint_of_other_segments_is_refused(evaluated, tmp_path):
+    other = evaluated.copy(tmp_path / "other")
+    other.configure(train={"segments": 8})
+    outcome = other.fail("results/runs/original/official/seed-42/predictions.parquet")
+    assert "model.pth: shows 16 segments; train.segments is 8" in outcome.output
+
+
+def test_what_the_config_says_of_other_models_does_not_touch_a_checkpoint(evaluated, tmp_path):
+    other = evaluated.copy(tmp_path / "other")
+    original = other.config["ablations"]["original"] | {"views": ["context", "face"], "fusion": "sum", "adapter": 8}
+    other.configure(ablations={"original": original | {"temporal": {"shared": True}}})
+    run = "results/runs/original/official/seed-42"
+    other.run(f"{run}/predictions.parquet", "results/runs/original/settings.json")
+    for experiment in (evaluated, other):
+        write_model(open_packed(experiment.folder / run), tmp_path / f"{experiment.folder.name}.safetensors")
+    clip = evaluated.folder / "RAER/images" / CLIPS[3].path
+    tables = []
+    for experiment in (evaluated, other):
+        trained = open_run(tmp_path / f"{experiment.folder.name}.safetensors")
+        source = open_source(clip, find_ffmpeg("bundled"))
+        table = predict_video(source, trained, trained.load_detector()).table
+        tables.append(table.select(f"probability_{name}" for name in trained.classes).to_numpy())
+    np.testing.assert_allclose(*tables, atol=1e-6)
 
 
 def test_selection_on_test_stands_on_everything(experiment):
@@ -120,3 +153,6 @@ def test_selection_on_test_stands_on_everything(experiment):
     assert "(selected on test)" in (experiment.results / "summary/figures/comparison.svg").read_text()
     predictions = experiment.table("runs/fused/official/seed-1/predictions.parquet")
     assert set(predictions["selected_on"]) == {"test"}
+    train = {run.data.tags["model"]: run for run in mlflow_runs(experiment, "train", "official")}
+    assert "test/uar" in train["fused"].data.metrics and "val/uar" not in train["fused"].data.metrics
+    assert "val/uar" in train["face"].data.metrics

@@ -176,6 +176,11 @@ def test_training_again_gives_the_same_numbers(experiment):
     assert before == {name: (run / name).read_bytes() for name in files}
 
 
+def test_files_of_the_user_are_not_taken_for_modules(experiment):
+    (experiment.folder / "random.py").write_text("raise SystemExit('this is not the random of Python')")
+    assert experiment.run("--forcerun", "splits", "--", "results/splits/official.parquet").rules == {"splits"}
+
+
 def test_too_many_damaged_clips_stop_the_run_before_training(experiment):
     experiment.configure(dataset={"max_damaged": 0})
 

@@ -12,9 +12,10 @@ from snakemake.exceptions import WorkflowError
 
 HOME = Path(workflow.basedir)
 sys.path.insert(0, str(HOME / "src"))
-inherited = dict(os.environ).get("PYTHONPATH", "")
-# Jobs may run in conda environments of their own, where clip_caer is not installed.
-os.environ |= {"PYTHONPATH": os.pathsep.join([str(HOME / "src"), inherited])}
+inherited = dict(os.environ).get("PYTHONPATH")
+# Jobs may run in conda environments of their own, where clip_caer is not installed. An empty part would mean the
+# folder that snakemake runs in: a file random.py there would be taken for Python's.
+os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOME / "src"), inherited]))}
 os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
 from clip_caer.config_file import read_places
@@ -53,7 +54,7 @@ SHARDS = range(config["dataset"]["shards"])
 PROTOCOLS = list(config["protocols"])
 MODELS = models(config)  # all that is trained: ablations, comparators, the control on shuffled labels
 SETTINGS = {model: model_settings(config, model) for model in MODELS}
-CONTROLS = [control for control in config["controls"] if control not in MODELS and control != "shuffled_labels"]
+CONTROLS = [control for control in config["controls"] if control != "shuffled_labels"]
 ABLATIONS = list(config["ablations"])
 SEEDS = config["seeds"]
 KEPT = ("weights.safetensors", "predictions.parquet")  # of every run

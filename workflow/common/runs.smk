@@ -75,10 +75,13 @@ except UserError as error:
 
 
 def model_key(protocol, model):
-    """The MLflow run of a model under a protocol; the runs of its splits and seeds are its children."""
-    runs = [SimpleNamespace(model=model, split=split) for split in SPLITS]
-    parts = [run_fingerprint(run) for run in runs if protocol_of(run.split) == protocol]
-    return f"{MODELS[model]['kind']}/{model}/{protocol}@{fingerprint(parts, SEEDS)}"
+    """The MLflow run of a model under a protocol; the runs of its splits and seeds are its children.
+
+    A further split does not change it: those that are there need not be trained anew.
+    """
+    split = next(split for split in SPLITS if protocol_of(split) == protocol)
+    run = run_fingerprint(SimpleNamespace(model=model, split=split))
+    return f"{MODELS[model]['kind']}/{model}/{protocol}@{fingerprint(run, SEEDS)}"
 
 
 def public_config():
@@ -94,8 +97,8 @@ def control_fingerprint(wildcards):
 
 def control_key(protocol, control):
     """The MLflow run of a control under a protocol."""
-    runs = [SimpleNamespace(split=split) for split in SPLITS if protocol_of(split) == protocol]
-    return f"control/{control}/{protocol}@{fingerprint([control_fingerprint(run) for run in runs])}"
+    split = next(split for split in SPLITS if protocol_of(split) == protocol)
+    return f"control/{control}/{protocol}@{control_fingerprint(SimpleNamespace(split=split))}"
 
 
 def run_keys():

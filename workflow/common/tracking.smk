@@ -21,10 +21,10 @@ def records_of_stage(wildcards):
 
 def publish_failures():
     """After a failed run: clear up, and publish what there is. The workflow's own error stands, whatever happens here."""
-    from clip_caer.tracking import publish
-
     clear_unfinished(RESULTS)
     try:
+        from clip_caer.tracking import publish
+
         publish(Path(RESULTS), config["experiment"], dict(os.environ).get("CLIP_CAER_TRACKING_URI"))
-    except UserError as error:
+    except (UserError, ImportError) as error:
         print(error, file=sys.stderr)

@@ -32,7 +32,7 @@ rule train:
 
 
 rule evaluate:
-    """Predict the validation and test clips; the only place where test clips are read."""
+    """Predict the validation and test clips of a split with all seeds of a model."""
     input:
         unpack(stores_of_run),
         clips=f"{RESULTS}/index/clips.parquet",

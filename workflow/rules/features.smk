@@ -93,6 +93,6 @@ rule crops:
         frame_count=FRAME_COUNT,
         order=config["frames"]["order"],
         view=lambda wildcards: config["views"][wildcards.view],
-        encoder=lambda wildcards: STORE[wildcards.fp].encoder,
+        model=lambda wildcards: STORE[wildcards.fp].encoder["model"],
     script:
         "../scripts/crops.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from clip_caer.encoder import find_device
+from clip_caer.device import find_device
 from clip_caer.evaluation import confusion_of, prediction_table, scores
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.figures import confusion_figure, save

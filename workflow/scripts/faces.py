@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clip_caer.encoder import find_device
+from clip_caer.device import find_device
 from clip_caer.faces.detector import load_detector
 from clip_caer.faces.weights import check_released
 from clip_caer.files import write_parquet

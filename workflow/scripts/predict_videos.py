@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from clip_caer.encoder import find_device
-from clip_caer.frames import find_ffmpeg
+from clip_caer.device import find_device
 from clip_caer.predicting.videos import Pictures, predict_videos, write_predictions
 from clip_caer.predicting.windows import parse_span
 from clip_caer.trained.run import open_run
+from clip_caer.video import find_ffmpeg
 from job import job, recorded
 
 params, folder = snakemake.params, Path(snakemake.output.folder)
@@ -17,7 +17,7 @@ with job(snakemake), recorded(snakemake, snakemake.output.record, run_key, shard
         open_run(snakemake.input.model, find_device(params.device)),
         [Path(video) for video in snakemake.input.videos],
     )
-    window, step = (parse_span(length) if length else None for length in (wanted["window"], wanted["step"]))
+    window, step = map(parse_span, (wanted["window"], wanted["step"]))
     pictures = Pictures(wanted["annotate"], wanted["timeline"], wanted["anonymise"])
     ffmpeg, students = find_ffmpeg(params.ffmpeg), wanted["students"]
     table = predict_videos(videos, trained, folder, ffmpeg, window, step, students, pictures, params.names)

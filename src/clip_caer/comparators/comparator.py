@@ -23,8 +23,3 @@ class Comparator:
 
     changes: Mapping[str, Any]
     build: Callable[[int, Mapping], nn.Module] | None = None
-
-    @property
-    def store(self) -> str:
-        """The cache that it learns from: features | crops."""
-        return {"frozen": "features", "finetuned": "crops"}[self.changes["train"]["regime"]]

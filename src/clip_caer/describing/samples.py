@@ -10,6 +10,7 @@ import polars as pl
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
+from clip_caer.crops import CORNERS
 from clip_caer.dataset import Dataset
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
@@ -34,9 +35,9 @@ class Sample(NamedTuple):
     face_found: float
 
 
-def choose(clips: pl.DataFrame, classes: Sequence[str], count: int, seed: int = 0) -> list[dict[str, Any]]:
+def choose(clips: pl.DataFrame, classes: Sequence[str], count: int) -> list[dict[str, Any]]:
     """`count` sound clips of each class, drawn by lot; of different students as long as there are some."""
-    sound = clips.filter(status="ok").sample(fraction=1, shuffle=True, seed=seed)
+    sound = clips.filter(status="ok").sample(fraction=1, shuffle=True, seed=0)
     chosen = []
     for name in classes:
         own = sound.filter(label=name).with_columns(turn=pl.int_range(pl.len()).over("subject"))
@@ -85,7 +86,7 @@ def _look_at(
     middle = _middle(faces)
     shown = list(pictures.values())[middle]
     if hider:
-        box = faces.select("x0", "y0", "x1", "y1").row(middle)
+        box = faces.select(CORNERS).row(middle)
         shown = without_faces(shown, hider, [box] if box[0] is not None else [])
     (face,) = face_crops([shown], faces[[middle]], SIDE, **views["face"] | {"missing": "mask"})
     given_person = person_boxes(boxes).get(clip["clip_id"])

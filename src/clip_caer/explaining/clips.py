@@ -7,10 +7,9 @@ import polars as pl
 
 from clip_caer.errors import UserError
 from clip_caer.files import read_parquet
-from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.source import Source, open_source
 from clip_caer.trained.settings import read_settings
-from clip_caer.video import Damaged
+from clip_caer.video import Damaged, find_ffmpeg
 from clip_caer.views import person_boxes
 
 
@@ -24,14 +23,14 @@ class Case(NamedTuple):
     person: tuple[float, ...] | None = None
 
 
-def worst(run: Path, count: int, role: str = "test") -> list[str]:
+def worst(run: Path, count: int) -> list[str]:
     """Ids of the clips that the run took most surely for another class than they have, the worst first."""
-    return _ranked(run, role).filter(pl.col("margin") > 0)["clip_id"].tail(count).reverse().to_list()
+    return _ranked(run).filter(pl.col("margin") > 0)["clip_id"].tail(count).reverse().to_list()
 
 
-def best(run: Path, count: int, role: str = "test") -> list[str]:
+def best(run: Path, count: int) -> list[str]:
     """Ids of the clips that the run recognised most surely, one class after the other, the surest first."""
-    hits = _ranked(run, role).filter(pl.col("margin") < 0)
+    hits = _ranked(run).filter(pl.col("margin") < 0)
     in_turn = hits.with_columns(turn=pl.int_range(pl.len()).over("label")).sort("turn", "margin", maintain_order=True)
     return in_turn["clip_id"].head(count).to_list()
 
@@ -64,12 +63,12 @@ def open_sound(path: Path, ffmpeg: str) -> Source:
         raise UserError(f"{path} is damaged: {damage}.") from damage
 
 
-def _ranked(run: Path, role: str) -> pl.DataFrame:
-    """The predictions of a run for one role, from the surest hit to the surest miss."""
+def _ranked(run: Path) -> pl.DataFrame:
+    """The predictions of a run for the test role, from the surest hit to the surest miss."""
     path = run / "predictions.parquet"
     if not path.is_file():
         raise UserError(f"{run}: this run has no predictions.parquet. Start snakemake again to complete it.")
-    predictions = read_parquet(path).filter(role=role)
+    predictions = read_parquet(path).filter(role="test")
     largest = pl.col("probability").list.max()
     hit = pl.col("label") == pl.col("predicted")
     # a miss is the worse, the surer it is; a hit the better

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clip_caer.crops import CORNERS
 from clip_caer.errors import UserError
 from clip_caer.explaining.clips import Case
 from clip_caer.explaining.heat import heat_maps
@@ -68,7 +69,7 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     segments = [int(step * (i + 0.5)) for i in range(min(SHOWN, len(plan.shown)))]
     shown = crops
     if hider:
-        boxes = dict(zip(plan.used, faces.select("x0", "y0", "x1", "y1").rows(), strict=True))
+        boxes = dict(zip(plan.used, faces.select(CORNERS).rows(), strict=True))
         blurred = {
             frame: without_faces(decoded(kept[frame]), hider, [boxes[frame]] if boxes[frame][0] is not None else [])
             for frame in plan.pictures

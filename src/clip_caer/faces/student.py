@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from clip_caer.crops import CORNERS
 from clip_caer.faces.detections import Detections
 
-CORNERS = ("x0", "y0", "x1", "y1")
 SCHEMA = {
     "frame": pl.Int64,
     **dict.fromkeys(CORNERS, pl.Float32),

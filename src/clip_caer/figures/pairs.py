@@ -7,12 +7,12 @@ from clip_caer.figures.style import COLOURS, GREY, bare, beside, finish, grid
 from clip_caer.wording import holds, known, p_value, points, protocol_names
 
 
-def pairs_figure(pairs: pl.DataFrame, comparison: pl.DataFrame, metric: str = "uar") -> Figure:
+def pairs_figure(pairs: pl.DataFrame, comparison: pl.DataFrame) -> Figure:
     """Difference of every pair with its interval, one panel a protocol; those that hold after correction are strong.
 
     pairs: protocol, a, b, metric, difference, low, high, p_holm; values in 0–1. comparison: gives the protocols' names.
     """
-    rows, names = pairs.filter(metric=metric), protocol_names(comparison)
+    rows, names = pairs.filter(metric="uar"), protocol_names(comparison)
     places = {pair: place for place, pair in enumerate(rows.select("a", "b").unique(maintain_order=True).rows())}
     protocols = [protocol for protocol in names if protocol in rows["protocol"]]
     figure, axes = grid(len(protocols), 2, 2.9, 1.0 + 0.23 * len(places), margin=1.2, sharex=True, sharey=True)
@@ -21,7 +21,7 @@ def pairs_figure(pairs: pl.DataFrame, comparison: pl.DataFrame, metric: str = "u
         for row in rows.filter(protocol=protocol).iter_rows(named=True):
             _draw(axis, row, places[row["a"], row["b"]])
         axis.set_title(names[protocol], weight="bold")
-        axis.set(xlabel=f"difference in {metric.upper()} (points)")
+        axis.set(xlabel="difference in UAR (points)")
         axis.set_yticks(list(places.values()), [f"{a} − {b}" for a, b in places])
         axis.set_ylim(len(places) - 0.4, -0.6)
         axis.tick_params(labelbottom=True)

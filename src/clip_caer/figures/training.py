@@ -9,17 +9,20 @@ from matplotlib.ticker import MaxNLocator
 from clip_caer.figures.style import COLOURS, GREY, INK, finish
 from clip_caer.wording import chance_of, kinds_of, model_names
 
-_LOSSES = {"train/loss": (COLOURS[1], "train"), "val/loss": (COLOURS[0], "val")}
+_LOSSES = {"train/loss": COLOURS[1], "val/loss": COLOURS[0]}
 
 
 def training_figure(history: pl.DataFrame, comparison: pl.DataFrame) -> Figure:
     """Loss, and UAR on validation, by epoch, of every trained model: thin a run, strong the mean, dots the best epochs.
 
-    history: model, split, seed, epoch (from 1), train/loss, val/loss, val/uar (0–1). comparison: gives the names and
-    order of the models. The best epoch of a run has the highest UAR, and of equal ones the lower loss.
+    history: model, split, seed, epoch (from 1), train/loss, val/loss, val/uar (0–1); val is the role on which the epoch
+    was chosen. comparison: gives the names and order of the models, and this role. The best epoch of a run has the
+    highest UAR, and of equal ones the lower loss.
     """
     names = model_names(comparison)
     models = [model for model in kinds_of(comparison) if model in history["model"]]
+    shown = comparison.filter(pl.col("model").is_in(models))
+    chosen_on = " or ".join(shown["selected_on"].unique().sort(descending=True))
     blocks = ceil(len(models) / 4)
     columns = ceil(len(models) / blocks)
     figure = Figure(figsize=(0.5 + 1.75 * columns, 3.3 * blocks), layout="constrained")
@@ -31,8 +34,8 @@ def training_figure(history: pl.DataFrame, comparison: pl.DataFrame) -> Figure:
         block, column = divmod(number, columns)
         rows = history.filter(model=model).sort("split", "seed", "epoch")
         loss, uar = axes[2 * block, column], axes[2 * block + 1, column]
-        for name, (colour, role) in _LOSSES.items():
-            _curves(loss, rows, name, colour, label=role)
+        for name, colour in _LOSSES.items():
+            _curves(loss, rows, name, colour, label="train" if name == "train/loss" else chosen_on)
         _curves(uar, rows.with_columns(pl.col("val/uar") * 100), "val/uar", COLOURS[0])
         best = (
             rows.sort("val/uar", "val/loss", "epoch", descending=[True, False, False]).group_by("split", "seed").first()
@@ -44,7 +47,7 @@ def training_figure(history: pl.DataFrame, comparison: pl.DataFrame) -> Figure:
         uar.axhline(100 * chance_of(comparison), color=GREY, linestyle=":", linewidth=1)
         uar.set(ylim=(0, 103), xlabel="epoch")
         uar.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        for axis, label in ((loss, "loss"), (uar, "UAR on val (%)")):
+        for axis, label in ((loss, "loss"), (uar, f"UAR on {chosen_on} (%)")):
             axis.set_axis_on()
             axis.set_ylabel(label if column == 0 else "")
             axis.tick_params(labelleft=column == 0, labelbottom=axis is uar)

@@ -23,8 +23,8 @@ pipeline differs on purpose. A setting that restores the original's behaviour is
 | split | its own two lists, which share all students | no student in two roles | `protocols: {official: {}}` |
 | seeds | one, 42 | several | `seeds: [42]` |
 
-`workflow/presets/raer-paper.yaml` has all of them. Two things no setting restores: cached features are 16-bit floats,
-and validation clips are taken from the train list also where the epoch is chosen on the test list.
+`workflow/presets/raer-paper.yaml` has all of them. One thing no setting restores: validation clips are taken from the
+train list also where the epoch is chosen on the test list.
 """
 
 from clip_caer.original.model import Original, load_checkpoint

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 import torch
 
+from clip_caer.crops import CORNERS
 from clip_caer.faces.detections import Detections
 from clip_caer.faces.detector import Detector
-from clip_caer.faces.student import CORNERS, Tracker, faces_of, presence
+from clip_caer.faces.student import Tracker, faces_of, presence
 from clip_caer.predicting.attribution import Decision, decide, shares
 from clip_caer.predicting.look import encode, look, person_areas
 from clip_caer.predicting.plan import Plan, make_plan

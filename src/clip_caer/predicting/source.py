@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_caer.errors import UserError, reject
-from clip_caer.frames import frame_files, picture_size, read_picture
+from clip_caer.frames import frame_files, of_one_size, picture_size, read_picture
 from clip_caer.video import frame_times, stream_frames
 
 VIDEOS = (
@@ -55,10 +55,10 @@ class Source(NamedTuple):
         return (len(self.times) - 1) / self.times[-1] if self.times and self.times[-1] > 0 else 12.0
 
     def frames(self) -> Iterator[Encoded]:
-        """The frames one by one. Raises Damaged."""
-        if self.times is None:
-            return (self.path / name for name in self.names)
-        return stream_frames(self.path, self.ffmpeg)
+        """The frames one by one, all of one size. Raises Damaged."""
+        if self.times is not None:
+            return stream_frames(self.path, self.ffmpeg)
+        return of_one_size(self.path / name for name in self.names)
 
     def pictures(self) -> Iterator[np.ndarray]:
         """The frames one by one, uint8 [H, W, 3] RGB. Raises Damaged."""
@@ -116,11 +116,9 @@ def short_names(videos: Sequence[Path]) -> list[str]:
     folder = Path(os.path.commonpath([video.absolute().parent for video in videos]))
     below = [video.absolute().relative_to(folder) for video in videos]
     stems, paths = [path.stem for path in below], [path.with_suffix("").as_posix() for path in below]
-    return [
-        next(
-            name
-            for name, all_names in ((stem, stems), (path, paths), (whole.as_posix(), ()))
-            if all_names.count(name) < 2
-        )
-        for stem, path, whole in zip(stems, paths, below, strict=True)
+    whole = [path.as_posix() for path in below]
+    names = [
+        stem if stems.count(stem) < 2 else path if paths.count(path) < 2 else full
+        for stem, path, full in zip(stems, paths, whole, strict=True)
     ]
+    return names if len(set(names)) == len(names) else whole  # a.mp4.mkv beside a.mp4 and a.avi

@@ -19,6 +19,7 @@ from clip_caer.showing.h264 import write_h264
 from clip_caer.showing.timeline import timeline_figure
 from clip_caer.trained.model import Trained
 from clip_caer.video import Damaged
+from clip_caer.wording import count
 
 
 class Pictures(NamedTuple):
@@ -71,9 +72,9 @@ def write_predictions(table: pl.DataFrame, folder: Path) -> None:
 
 
 def as_text(table: pl.DataFrame, shown: int = 20) -> str:
-    """The first rows for people, a line each."""
-    lines = []
-    for row in table.filter(pl.col("message").is_null()).head(shown).rows(named=True):
+    """The first predictions for people, a line each."""
+    lines, table = [], table.filter(pl.col("message").is_null())
+    for row in table.head(shown).rows(named=True):
         start, stop = span(row)
         when = (
             f"{start:.1f}–{stop:.1f} s"
@@ -89,7 +90,7 @@ def as_text(table: pl.DataFrame, shown: int = 20) -> str:
         told_by = f"  (told by {', '.join(views)})" if len(views) > 1 else ""
         lines.append(f"{row['video']}  {when}  {named(row['student'])}: {row['predicted']} {chance:.0f} %{told_by}")
     if len(table) > shown:
-        lines.append(f"… and {len(table) - shown} more rows")
+        lines.append(f"… and {count(len(table) - shown, 'more row')}")
     return "\n".join(lines)
 
 

@@ -24,8 +24,10 @@ class Window(NamedTuple):
     stop: int
 
 
-def parse_span(text: str) -> Span:
-    """ "4s" or "4": four seconds; "100f": a hundred frames. Raises UserError for anything else."""
+def parse_span(text: str | None) -> Span | None:
+    """ "4s" or "4": four seconds; "100f": a hundred frames; None for nothing. Raises UserError for anything else."""
+    if not text:
+        return None
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([sf]?)", text.strip())
     if not match or float(match[1]) == 0 or (match[2] == "f" and not float(match[1]).is_integer()):
         raise UserError(f"{text!r} is no length of time. Expected seconds, as in 4 or 2.5s, or frames, as in 100f.")

@@ -63,8 +63,9 @@ def _some(pairs: list[dict], sentence: str) -> str:
 def _in_words(pair: Mapping) -> dict[str, str]:
     """The better, the worse, and by how much: a difference is told as a positive number."""
     a, b, low, high = pair["a"], pair["b"], pair["low"], pair["high"]
-    if pair["difference"] < 0 and known(low) and known(high):
-        a, b, low, high = b, a, -high, -low
+    if pair["difference"] < 0:
+        a, b = b, a
+        low, high = (-high, -low) if known(low) and known(high) else (low, high)
     points = f"{percent(abs(pair['difference']))} points {interval(low, high)}".rstrip()
     return {"better": a, "worse": b, "by": ", ".join(filter(None, [points, p_value(pair["p_holm"])]))}
 

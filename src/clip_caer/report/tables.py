@@ -11,6 +11,8 @@ from clip_caer.wording import METRICS, count, interval, kinds_of, known, model_n
 LOSSES = {"nll": "NLL", "brier": "Brier", "soft_nll": "NLL to votes", "soft_brier": "Brier to votes"}
 STRATA = {"class": "class", "setting": "setting", "face_rate": "frames with a found face", "frames": "frames"}
 
+MOST_PAIRS = 50  # of nearly the same clips, that are listed
+
 
 class Table(NamedTuple):
     """Heads, and rows of as many cells; the first cell of a row is its name."""
@@ -63,9 +65,9 @@ def leakage_table(leakage: pl.DataFrame) -> Table:
     return Table("What two roles of a split share", heads, rows)
 
 
-def near_duplicates_table(pairs: pl.DataFrame, most: int = 50) -> Table:
-    """The most similar pairs first, at most `most`."""
-    shown = pairs.sort("same_file", "similarity", "clip_a", descending=[True, True, False]).head(most)
+def near_duplicates_table(pairs: pl.DataFrame) -> Table:
+    """The most similar pairs first, at most `MOST_PAIRS`."""
+    shown = pairs.sort("same_file", "similarity", "clip_a", descending=[True, True, False]).head(MOST_PAIRS)
     rows = [
         [row["split"], row["roles"], row["clip_a"], row["clip_b"], f"{row['similarity']:.4f}", "yes" * row["same_file"]]
         for row in shown.iter_rows(named=True)

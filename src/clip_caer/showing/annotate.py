@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageDraw
 
+from clip_caer.crops import CORNERS
 from clip_caer.predicting.predict import Prediction
 from clip_caer.predicting.source import Source
 from clip_caer.showing.course import Part, course, named, part_at, span, students
 from clip_caer.showing.palette import INK, PALE, PAPER, Colour, class_colours, letters, letters_on
 
 LEAST_HEIGHT = 480  # pixels; smaller videos are drawn larger, so that letters can be read
-CORNERS = ("x0", "y0", "x1", "y1")
 
 
 def annotated(

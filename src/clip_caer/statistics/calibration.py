@@ -13,7 +13,6 @@ from scipy.optimize import minimize_scalar
 LEAST = 1e-12
 HOTTEST = 20.0  # temperatures are sought in 1/20–20
 BINS = 15
-STATES = ("before", "after")
 
 
 def nll(probability: np.ndarray, target: np.ndarray) -> float:

@@ -31,7 +31,7 @@ def write_model(packed: Packed, path: str | Path, with_encoder: bool = True) -> 
     write_text(about["card"], path.with_suffix(".md"))
 
 
-def read_model(path: Path, device: str = "cpu") -> Packed:
+def read_model(path: Path) -> Packed:
     """Read such a file. Raises UserError if it is no model, or if the image tower that it names is another one here."""
     try:
         with safe_open(path, "pt") as file:

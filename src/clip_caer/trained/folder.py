@@ -62,7 +62,7 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
         "experiment": made_with["experiment"],
         "classes": settings["classes"],
         "texts": texts,
-        "views": {view: made_with["views"][view] for view in settings["views"]},
+        "views": {view: made_with["views"][view] for view in caer.views},  # in the order in which they are fused
         "frames": made_with["frames"],
         "faces": {key: value for key, value in made_with["faces"].items() if key != "weights"},
         "encoder": {
@@ -75,9 +75,9 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
             "sha256": digest(tower),
         },
         "temporal": _temporal(settings, caer),
-        "shared": settings["temporal"]["shared"],
-        "fusion": settings["fusion"],
-        "adapter": settings["adapter"],
+        "shared": settings["temporal"]["shared"] and not checkpoint,  # the config says nothing of a checkpoint
+        "fusion": "concat" if checkpoint else settings["fusion"],
+        "adapter": 0 if checkpoint else settings["adapter"],
         "segments": settings["train"]["segments"],
         "sampling": settings["train"]["sampling"],
         "temperature": _temperature(folder),

@@ -25,7 +25,7 @@ def open_packed(run: str | Path, device: str = "cpu") -> Packed:
     if run.is_dir():
         return pack(run, device)
     if run.is_file():
-        return read_model(run, device)
+        return read_model(run)
     raise UserError(
         f"--run: there is no {run}. Expected the folder of a run, results/runs/ABLATION/SPLIT/seed-N, "
         "or a file written by clip-caer export."

@@ -8,10 +8,10 @@ import mlflow
 import pandas as pd
 import polars as pl
 
-from clip_caer.frames import find_ffmpeg
 from clip_caer.predicting.videos import predict_videos
 from clip_caer.predicting.windows import parse_span
 from clip_caer.trained.run import open_run
+from clip_caer.video import find_ffmpeg
 
 
 class VideoModel(mlflow.pyfunc.PythonModel):
@@ -25,7 +25,7 @@ class VideoModel(mlflow.pyfunc.PythonModel):
         self.trained, self.ffmpeg = open_run(context.artifacts["model"]), find_ffmpeg("bundled")
 
     def predict(self, context, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        window, step = (parse_span(params[name]) if params and params[name] else None for name in ("window", "step"))
+        window, step = (parse_span(params[name]) if params else None for name in ("window", "step"))
         with tempfile.TemporaryDirectory() as folder:
             videos = [Path(folder, f"{number}") for number in range(len(model_input))]
             for path, content in zip(videos, model_input["video"], strict=True):
