@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from clip_caer.errors import UserError
 from clip_caer.votes import vote_shares
 
 
@@ -31,10 +32,12 @@ def war(confusion: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean of the classes' F1 in 0–1, [...]; a class that is neither present nor predicted is left out."""
-    both = confusion.sum(-1) + confusion.sum(-2)
-    f1 = np.divide(2 * confusion.diagonal(0, -2, -1), both, out=np.full(both.shape, np.nan), where=both > 0)
-    return np.nansum(f1, -1) / np.maximum((~np.isnan(f1)).sum(-1), 1)
+    """Mean F1 in 0–1, [...], over the classes that have clips, as of `uar`: one stray guess makes no further class."""
+    clips = confusion.sum(-1)
+    f1 = np.divide(
+        2 * confusion.diagonal(0, -2, -1), clips + confusion.sum(-2), out=np.zeros(clips.shape), where=clips > 0
+    )
+    return f1.sum(-1) / np.maximum((clips > 0).sum(-1), 1)
 
 
 def scores(confusion: np.ndarray, classes: Sequence[str]) -> dict[str, np.ndarray]:
@@ -52,7 +55,11 @@ def prediction_table(clips: pl.DataFrame, logits: np.ndarray, classes: Sequence[
     """One row a clip: clip_id, subject, setting, role, label, predicted, and over the classes: probability, votes.
 
     clips: rows of the index with their role; logits float [clips, K] in the same order. votes: as shares, or null.
+    Raises UserError for logits that are not finite: their largest would be taken for the first class.
     """
+    if not (finite := np.isfinite(logits).all(axis=1)).all():
+        clip_id = clips["clip_id"][int(finite.argmin())]
+        raise UserError(f"the prediction for clip {clip_id!r} is not finite. Look at its features, or lower train.lr.")
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probability = shifted / shifted.sum(axis=1, keepdims=True)
     return clips.select("clip_id", "subject", "setting", "role", "label").with_columns(

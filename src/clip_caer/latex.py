@@ -59,4 +59,5 @@ def _rows(comparison: pl.DataFrame, quoted: bool) -> Iterator[str]:
 
 def _score(row: Mapping) -> str:
     between = interval(row["low"], row["high"])
-    return f"{escape(percent(row['value']))} & {{{between}}}" if between else f"{escape(percent(row['value']))} &"
+    star = "*" * row["few_students"]
+    return f"{escape(percent(row['value']))} & {{{between}{star}}}" if between else f"{escape(percent(row['value']))} &"

@@ -66,7 +66,7 @@ def notes(comparison: pl.DataFrame, protocol: str) -> list[str]:
     said.append(
         f"The rarest class, {rarest}, has {count(clips, 'clip')} of {count(students, 'student')}; "
         f"one clip of it moves UAR by {percent(step)} points."
-        + (" Smaller differences mean nothing." if step > A_POINT else "")
+        + (" Judge differences by their intervals." if step > A_POINT else "")
     )
     if table["few_students"].any():
         said.append("* Too few students have a class: the true coverage of this interval may be below 95 %.")

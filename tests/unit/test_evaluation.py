@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
+from clip_caer.errors import UserError
 from clip_caer.evaluation import confusion_matrix, prediction_table, recall, scores, uar
 
 CLASSES = ["a", "b", "c"]
@@ -24,6 +25,19 @@ def test_a_class_without_clips_has_no_recall_and_does_not_count():
     confusion = confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
     assert np.isnan(recall(confusion)[2])
     assert uar(confusion) == 0.75
+
+
+def test_a_stray_guess_of_a_class_without_clips_costs_no_more_than_another_mistake():
+    true = np.array([0] * 10 + [1] * 10)
+    stray, mistake = (np.append(true[:-1], guess) for guess in (2, 0))
+    stray, mistake = (scores(confusion_matrix(true, guessed, 3), CLASSES) for guessed in (stray, mistake))
+    assert stray["uar"] == mistake["uar"]
+    assert stray["macro_f1"] == pytest.approx(mistake["macro_f1"], abs=0.03)
+
+
+def test_a_prediction_that_is_not_finite_is_told():
+    with pytest.raises(UserError, match="clip 'x' is not finite"):
+        prediction_table(indexed_clip(votes=None), np.array([[np.nan, 3.0, 2.0]]), CLASSES)
 
 
 def indexed_clip(votes):

@@ -183,6 +183,8 @@ def test_latex_has_a_rule_between_kinds_and_escapes_names(evidence):
     assert table.count(r"\toprule") == table.count(r"\bottomrule") == 1
     rows = [line for line in table.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
     assert {line.replace(r"\&", "").count("&") for line in rows} == {7}  # name, three times score and interval, quoted
+    marked = evidence.comparison.filter(pl.col("metric").is_in(["uar", "war", "macro_f1"]), pl.col("few_students"))
+    assert table.count("]*}") == len(marked) > 0
     assert escape("50–60 −1") == "50--60 $-$1"
 
 

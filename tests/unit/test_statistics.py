@@ -108,6 +108,7 @@ def test_a_class_without_clips_has_no_interval():
     assert np.isnan([row["recall/c"][name] for name in ("value", "low", "high")]).all()
     assert row["recall/c"]["clips"] == 0
     assert row["uar"]["low"] < row["uar"]["value"] < row["uar"]["high"]
+    assert not row["uar"]["few_students"]
 
 
 def test_never_wrong_is_not_certain():
@@ -119,6 +120,30 @@ def test_never_wrong_is_not_certain():
     rows = by_metric(interval_table(always_a, CLASSES, resamples=50))
     assert rows["recall/b"]["low"] == 0 < rows["recall/b"]["high"]
     assert rows["uar"]["low"] == pytest.approx(rows["uar"]["high"]), "a third by construction, whoever the students are"
+
+
+def test_few_students_who_are_always_or_never_right_leave_uar_uncertain():
+    """No resample differs from another, and yet three students of each class are three students."""
+    never_c = predictions([1.0] * 3).with_columns(
+        predicted=pl.when(pl.col("label") == "c").then(pl.lit("a")).otherwise("label")
+    )
+    row = by_metric(interval_table(never_c, CLASSES, resamples=200))["uar"]
+    assert row["low"] < 2 / 3 - 0.1
+    assert row["high"] > 2 / 3 + 0.1
+
+
+def test_war_is_resampled_over_all_students_however_few_have_a_class():
+    """Each student has a class of which few students have clips: strata of their own would leave nothing to vary."""
+    table = predictions([1.0, 0.2, 0.6]).with_columns(
+        label=pl.col("subject").replace_strict({"s00": "a", "s01": "b", "s02": "c"})
+    )
+    row = by_metric(interval_table(table, CLASSES, resamples=200))["war"]
+    assert row["low"] + 0.05 < row["value"] < row["high"] - 0.05
+
+
+def test_one_student_tells_nothing_of_others():
+    rows = by_metric(interval_table(predictions([0.7]), CLASSES, resamples=50))
+    assert all((row["low"], row["high"]) == (0, 1) for name, row in rows.items() if 0 < row["value"] < 1), rows
 
 
 def test_fewer_students_leave_less_beyond_the_ends():

@@ -8,7 +8,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from clip_caer.errors import UserError
 from clip_caer.evaluation import uar
 from clip_caer.statistics import compare_pairs, interval_table, student_confusions
-from clip_caer.statistics.differences import student_shares
+from clip_caer.statistics.differences import draw_ranks, student_shares, swap_test
 
 CLASSES = ["a", "b", "c"]
 
@@ -102,6 +102,36 @@ def test_no_difference_is_larger_than_that_of_all_and_nothing():
     lucky = pl.concat([predictions(1.0, 1), predictions(0.2, 1).with_columns(seed=pl.lit(1))])  # one seed of two
     row = compare({"lucky": lucky, "none": predictions(0.0, 1)})["lucky", "none", "uar"]
     assert -1 <= row["low"] < row["difference"] < row["high"] == 1
+
+
+def test_the_interval_is_what_the_test_does_not_reject():
+    """Moved by an end of its interval, the difference is just not rejected; moved a little further, it is."""
+    random, swaps = np.random.default_rng(0), np.random.default_rng(1).choice([-1.0, 1.0], size=(999, 12))
+    weights, ranks = np.full(12, 1 / 12), draw_ranks(999, np.random.default_rng(2))
+    a, b = random.normal(0.05, 0.02, (3, 12)), random.normal(0.03, 0.02, (2, 12))
+    low, high, _ = swap_test(a, b, weights, swaps, ranks)
+    for end, outwards in ((low, -1e-6), (high, 1e-6)):
+        *_, p = swap_test(a - (end - outwards) * weights, b, weights, swaps, ranks)
+        *_, beyond = swap_test(a - (end + outwards) * weights, b, weights, swaps, ranks)
+        assert beyond <= 0.05 < p
+
+
+def test_interval_and_p_agree_where_few_students_have_what_differs():
+    """Two seeds of three, a difference in 8 students of 24, and 3 with the rarest class."""
+    rows = [(f"{s}-{c}", f"s{s:02d}", c) for s in range(24) for c in "abc" if c == "a" or (c == "b" and s < 8) or s < 3]
+    clips = pl.DataFrame(rows, schema=["clip_id", "subject", "label"], orient="row")
+    right = pl.concat(clips.with_columns(predicted="label", seed=pl.lit(seed)) for seed in range(3))
+    missed = pl.col("label").is_in(["b", "c"]) & ~((pl.col("seed") == 1) & (pl.col("subject") < "s02"))
+    wrong = right.with_columns(predicted=pl.when(missed).then(pl.lit("a")).otherwise("label"))
+    row = compare({"wrong": wrong, "right": right})["wrong", "right", "uar"]
+    assert row["p"] < 0.05
+    assert -1 < row["low"] < row["difference"] < row["high"] < 0
+
+
+def test_of_five_students_nothing_can_be_said():
+    row = compare({"x": predictions(1.0, 1, students=5), "y": predictions(0.0, 1, students=5)})["x", "y", "uar"]
+    assert row["p"] > 0.05
+    assert (row["low"], row["high"]) == (-1, 1)
 
 
 def test_the_shares_of_the_students_sum_to_the_score():

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from clip_caer.cli import main
 from clip_caer.errors import UserError
 from clip_caer.files import write_json
+from clip_caer.trained.card import model_card
 from clip_caer.trained.file import read_model, write_model
 from clip_caer.trained.packed import Packed, digest
 from clip_caer.trained.run import open_packed
@@ -49,6 +50,8 @@ def test_the_card_tells_classes_scores_and_limits(packed, tmp_path):
     card = (tmp_path / "model.md").read_text()
     assert all(f"**{name}**: {text}" in card for name, text in WORDS.items())
     assert "| test/uar | 50.0 % |" in card and "Not for" in card
+    assert "also stand in train" not in card
+    assert "also stand in train" in model_card(packed.about | {"scores": {"test/uar": 0.5, "students_shared": True}})
     with safe_open(tmp_path / "model.safetensors", "pt") as file:
         assert json.loads(file.metadata()["header"])["card"] == card
 

@@ -52,9 +52,7 @@ with job(snakemake), recorded(snakemake, output.record, run_key):
     tables = {
         "predictions": predictions,
         "comparison": comparison,
-        "pairs": compare_pairs(
-            tested, params.classes, statistics["bootstrap"], statistics["permutations"], statistics["seed"]
-        ),
+        "pairs": compare_pairs(tested, params.classes, statistics["permutations"], statistics["seed"]),
         "calibration": calibration_table(tested, params.classes),
         "reliability": reliability_table(tested, params.classes),
         "strata": strata_table(pooled, params.classes, face_counts(faces)),

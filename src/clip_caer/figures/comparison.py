@@ -51,7 +51,7 @@ def comparison_figure(comparison: pl.DataFrame) -> Figure:
         for heading, place in headings.items():
             where = {"xycoords": axis.get_yaxis_transform(), "textcoords": "offset points"}
             axis.annotate(heading, (0, place), (-7, 0), ha="right", va="center", color=GREY, style="italic", **where)
-    ceilings = "; black line: the best that is possible" if "ceiling" in comparison.columns else ""
+    ceilings = "; black line: the best that can be expected" if "ceiling" in comparison.columns else ""
     return finish(figure, f"dot: mean over seeds; bar and brackets: 95 % interval over students{ceilings}")
 
 

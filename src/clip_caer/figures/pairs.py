@@ -26,7 +26,7 @@ def pairs_figure(pairs: pl.DataFrame, comparison: pl.DataFrame) -> Figure:
         axis.set_ylim(len(places) - 0.4, -0.6)
         axis.tick_params(labelbottom=True)
         bare(axis, "left")
-    return finish(figure, "bar: 95 % interval over students; p: by permutation, Holm-corrected; strong: p < 0.05")
+    return finish(figure, "bar: 95 % interval of the pair alone; p: by permutation, Holm-corrected; strong: p < 0.05")
 
 
 def _draw(axis, row: dict, place: int) -> None:

@@ -24,8 +24,8 @@ from clip_caer.wording import model_names, notes, protocol_names
 CAPTIONS = {
     "comparison": "UAR of every model. A dot is the mean over the seeds of the pooled test predictions, a bar its 95 % "
     "interval, resampling students.",
-    "pairs": "Paired differences in UAR, with 95 % intervals over students. Strong where they hold after Holm's "
-    "correction.",
+    "pairs": "Paired differences in UAR, each with its own 95 % interval over students and seeds. Strong where they "
+    "hold after Holm's correction too.",
     "confusion": "What was taken for what. A row is a true class; the shade is the share of its clips.",
     "reliability": "How often a model is right against how sure it is, before and after temperature scaling.",
     "strata": "UAR of the ablations by setting and by the share of frames in which the face was found.",
@@ -114,10 +114,10 @@ def _quote(comparison: pl.DataFrame) -> str:
     """An example of how a number of this comparison is quoted."""
     protocol, name = next(_disjoint_first(comparison))
     row = comparison.filter(kind="ablation", metric="uar", protocol=protocol).row(0, named=True)
-    interval = tables.interval(row["low"], row["high"])
+    interval = tables.interval(row["low"], row["high"]) + "*" * row["few_students"]
     return (
         f"{model_names(comparison)[row['model']]}: UAR {tables.percent(row['value'])} % (95 % interval {interval}, "
-        f"bootstrap over {row['subjects']:,} students; mean of {tables.count(row['seeds'], 'replicate')}; {name})"
+        f"over {row['subjects']:,} students; mean of {tables.count(row['seeds'], 'replicate')}; {name})"
     )
 
 

@@ -80,7 +80,7 @@ def comparison_table(comparison: pl.DataFrame, name: str) -> Table:
     """Every score of every model of one protocol, in percent. comparison: rows of the protocol; name: as shown."""
     names, first = model_names(comparison), comparison.filter(model=comparison["model"][0])
     extra = [key for key in ("ceiling", "quoted") if key in comparison.columns and comparison[key].is_not_null().any()]
-    titles = {"ceiling": "UAR, best possible", "quoted": "UAR, quoted from a publication"}
+    titles = {"ceiling": "UAR, best to be expected", "quoted": "UAR, quoted from a publication"}
     metrics = [metric for metric in first["metric"] if metric != "uar"]
     rows = []
     for model, kind in kinds_of(comparison).items():
@@ -106,8 +106,15 @@ def pairs_table(pairs: pl.DataFrame, name: str) -> Table:
         ]
         for row in pairs.iter_rows(named=True)
     ]
-    heads = ["pair", "metric", "difference (points)", "p, permutation", "p, Holm-corrected", "p, McNemar"]
-    return Table(f"{name}: paired differences, 95 % intervals over students", heads, rows)
+    heads = [
+        "pair",
+        "metric",
+        "difference (points)",
+        "p, permutation",
+        "p, Holm-corrected",
+        "p, McNemar (first seed, clips as independent)",
+    ]
+    return Table(f"{name}: paired differences, each with its own 95 % interval over students and seeds", heads, rows)
 
 
 def calibration_table(calibration: pl.DataFrame, names: Mapping[str, str], name: str) -> Table:
@@ -122,7 +129,7 @@ def calibration_table(calibration: pl.DataFrame, names: Mapping[str, str], name:
         ]
         for row in calibration.iter_rows(named=True)
     ]
-    caption = f"{name}: calibration before → after temperature scaling, fitted on val"
+    caption = f"{name}: calibration before → after temperature scaling, fitted on the val clips that chose the epoch"
     return Table(caption, ["model", "temperature", "ECE (%)", *losses.values()], rows)
 
 

@@ -4,9 +4,12 @@ Two things could have been otherwise: the students, and the seeds of the trainin
 predictions that two models make of a student. Alone it asks whether these trained weights differ: a seed that happens
 to train well raises all students at once, which no swap can see, so two identical ablations with different seeds would
 be told apart far too often. Therefore what the seeds move in common, beyond what students explain, is estimated from
-the replicates and added to the null distribution, and likewise to the bootstrap's. With one replicate a model there is
-nothing to estimate it from, and the statement is about these weights only. Replicates count as independent, also the
-seeds within one repeat of the folds.
+the replicates and added to the null distribution. With one replicate a model there is nothing to estimate it from, and
+the statement is about these weights only. Replicates count as independent, also the seeds within one repeat of the
+folds.
+
+The interval is what the test leaves: all differences that it does not reject. So it excludes 0 exactly where p is at
+most 0.05. A bootstrap of the students would not do: with few of them in a class it hardly varies.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +20,11 @@ import polars as pl
 from scipy.special import stdtrit
 
 from clip_caer.errors import reject
-from clip_caer.evaluation import uar, war
-from clip_caer.statistics.intervals import draw_students, effective_students, student_clips, tail
+from clip_caer.statistics.intervals import LEVEL, student_clips
 from clip_caer.statistics.replicates import count, number
 
-SCORES = {"uar": uar, "war": war}
+METRICS = ("uar", "war")
+DIGITS = 12  # to which ends of an interval count as equal
 SCHEMA = {
     **dict.fromkeys(["protocol", "a", "b", "metric"], pl.String),
     **dict.fromkeys(["difference", "low", "high", "p", "p_holm", "mcnemar_p"], pl.Float64),
@@ -31,15 +34,15 @@ SCHEMA = {
 def compare_pairs(
     pooled: Mapping[tuple[str, str], pl.DataFrame],
     classes: Sequence[str],
-    resamples: int = 2000,
     permutations: int = 10_000,
     seed: int = 0,
 ) -> pl.DataFrame:
     """Each pair of models of a protocol: protocol, a, b, metric, difference, low, high, p, p_holm, mcnemar_p.
 
     pooled: (protocol, model) → prediction table; a stands before b. metric: uar | war. difference: a − b in −1–1, with
-    its 95 % interval. p: of the permutation of students, two-sided. p_holm: corrected for all pairs of the protocol on
-    this metric; so give only models whose differences are asked for. mcnemar_p: for war, of the models' first
+    its 95 % interval. p: of the permutation of students, two-sided; at most 0.05 where the interval excludes 0. p_holm:
+    corrected for all pairs of the protocol on this metric, which the interval is not; so give only models whose
+    differences are asked for. mcnemar_p: for war, of the models' first
     replicates clip by clip (a majority vote of the seeds would be another model); null for uar. McNemar's test takes
     clips for independent and is given because readers ask for it; p is the one to trust.
     Raises UserError where the models of a protocol have not predicted the same clips.
@@ -48,8 +51,8 @@ def compare_pairs(
     for protocol in dict.fromkeys(protocol for protocol, _ in pooled):
         tables = {model: number(table, classes) for (of, model), table in pooled.items() if of == protocol}
         _check_same_clips(protocol, tables)
-        rows = list(_pairs(tables, classes, resamples, permutations, np.random.default_rng(seed)))
-        parts += [_corrected([{"protocol": protocol, **row} for row in rows if row["metric"] == of]) for of in SCORES]
+        rows = list(_pairs(tables, classes, permutations, np.random.default_rng(seed)))
+        parts += [_corrected([{"protocol": protocol, **row} for row in rows if row["metric"] == of]) for of in METRICS]
     return pl.concat(parts)
 
 
@@ -71,58 +74,68 @@ def _clips(numbered: pl.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def _pairs(
-    tables: Mapping[str, pl.DataFrame],
-    classes: Sequence[str],
-    resamples: int,
-    permutations: int,
-    random: np.random.Generator,
+    tables: Mapping[str, pl.DataFrame], classes: Sequence[str], permutations: int, random: np.random.Generator
 ) -> Iterator[dict]:
-    """The rows of `compare_pairs`. All pairs see the same resamples and swaps: a row depends on its two models only."""
+    """The rows of `compare_pairs`. All pairs see the same swaps: a row depends on its two models only."""
     confusions = {model: count(table, len(classes)) for model, table in tables.items()}
     clips = student_clips(next(iter(confusions.values())))
-    drawn = draw_students(clips, resamples, random)
     swaps = random.choice([-1.0, 1.0], size=(permutations, len(clips)))
-    ranks = {size: draw_ranks(size, random) for size in (resamples, permutations)}
-    effective = effective_students(clips, classes)
-    for metric, score in SCORES.items():
+    ranks = draw_ranks(permutations, random)
+    for metric in METRICS:
         shares = {model: student_shares(of_model, metric) for model, of_model in confusions.items()}
-        resampled = {model: score(np.tensordot(drawn, of_model.mean(0), 1)) for model, of_model in confusions.items()}
+        weights = clips @ clip_weights(clips, metric)
         for a, b in combinations(tables, 2):
-            spread = resampled[a] - resampled[b]
-            spread = spread + seed_noise(shares[a], shares[b], spread.var(), ranks[resamples])
-            tails = [tail(effective[metric]), 1 - tail(effective[metric])]
-            low, high = np.quantile(spread, tails).clip(-1, 1)  # the t of few seeds reaches farther than scores can
+            low, high, p = swap_test(shares[a], shares[b], weights, swaps, ranks)
             yield {
                 "a": a,
                 "b": b,
                 "metric": metric,
                 "difference": float(shares[a].sum(1).mean() - shares[b].sum(1).mean()),
-                "low": float(low),
-                "high": float(high),
-                "p": permutation_p(shares[a], shares[b], swaps, ranks[permutations]),
+                "low": low,
+                "high": high,
+                "p": p,
                 "mcnemar_p": mcnemar_p(tables[a], tables[b]) if metric == "war" else None,
             }
 
 
 def student_shares(confusions: np.ndarray, metric: str) -> np.ndarray:
     """What each student adds to uar or war: [replicates, students], whose sum over students is the score."""
-    hits, clips = confusions.diagonal(0, -2, -1), student_clips(confusions).sum(0)
-    weight = np.ones(len(clips)) / clips.sum()
-    if metric == "uar":
-        weight = np.divide(1 / np.count_nonzero(clips), clips, out=np.zeros(len(clips)), where=clips > 0)
-    return hits @ weight
+    return confusions.diagonal(0, -2, -1) @ clip_weights(student_clips(confusions), metric)
 
 
-def permutation_p(a: np.ndarray, b: np.ndarray, swaps: np.ndarray, ranks: np.ndarray) -> float:
-    """Two-sided p of the difference of two models' mean scores, swapping their predictions of a student.
+def clip_weights(clips: np.ndarray, metric: str) -> np.ndarray:
+    """What one right clip of each class adds to uar or war, [K], from clips [students, K]."""
+    of_class = clips.sum(0)
+    if metric == "war":
+        return np.ones(len(of_class)) / of_class.sum()
+    return np.divide(1 / np.count_nonzero(of_class), of_class, out=np.zeros(len(of_class)), where=of_class > 0)
 
-    a, b: [replicates, students] of `student_shares`; the numbers of replicates may differ. swaps: [permutations,
-    students] of −1 and 1. ranks: [permutations] of `draw_ranks`.
+
+def swap_test(
+    a: np.ndarray, b: np.ndarray, weights: np.ndarray, swaps: np.ndarray, ranks: np.ndarray
+) -> tuple[float, float, float]:
+    """Interval (low, high) and two-sided p of the difference of two models' mean scores, a − b, swapping students.
+
+    a, b: [replicates, students] of `student_shares`; the numbers of replicates may differ. weights: [students], what
+    a student could add at most. swaps: [permutations, students] of −1 and 1. ranks: [permutations] of `draw_ranks`.
+
+    If the models truly differed by x, then by as much in every student, but for chance: without x times its weight, a
+    student's part of the difference has either sign equally often. (No swap changes how many clips a class has, so it
+    turns the sign.) A swap then comes as far from x as the observed difference does wherever x lies between two ends.
+    p counts the swaps with 0 between them; where too few have x between them, x is rejected and not in the interval.
     """
-    of_student = a.mean(0) - b.mean(0)  # no swap changes how many clips a class has, so it turns a student's sign
-    chance = swaps @ of_student + seed_noise(a, b, of_student.var() * len(of_student), ranks)
-    as_far = np.abs(chance) >= abs(of_student.sum()) - 1e-12
-    return float((1 + as_far.sum()) / (1 + len(swaps)))
+    of_student = a.mean(0) - b.mean(0)
+    difference = of_student.sum()
+    noise = seed_noise(a, b, ((of_student - difference * weights) ** 2).sum(), ranks)
+    swapped, turned = swaps @ of_student, swaps @ weights
+    with np.errstate(divide="ignore", invalid="ignore"):  # |swapped − x turned + noise| = |difference − x|
+        ends = (difference - swapped - noise) / (1 - turned), (difference + swapped + noise) / (1 + turned)
+    nobody_or_all = np.abs(swaps.sum(1)) == swaps.shape[1]  # as far as observed, whatever x is
+    low, high = np.where(nobody_or_all, [[-np.inf], [np.inf]], np.sort(ends, 0)).round(DIGITS)
+    as_far = np.sum((low <= 0) & (high >= 0))
+    few = int((1 - LEVEL) * (1 + len(swaps)))  # so many swaps, and the observed one, are more than 5 %
+    reached = np.sort(low)[few - 1], np.sort(high)[-few]
+    return float(max(reached[0], -1)), float(min(reached[1], 1)), float((1 + as_far) / (1 + len(swaps)))
 
 
 def seed_noise(a: np.ndarray, b: np.ndarray, of_students: float, ranks: np.ndarray) -> np.ndarray:
@@ -130,8 +143,9 @@ def seed_noise(a: np.ndarray, b: np.ndarray, of_students: float, ranks: np.ndarr
 
     a, b: [replicates, students] of `student_shares`. of_students: the variance of what the draws, one for each of
     `ranks`, are added to. Their own variance is that of the mean score over replicates, less the part that students
-    who change independently of each other explain, as the students' chance holds that already. They follow a t
-    distribution: with few seeds this variance is poorly known. Its degrees of freedom are Welch's, of both chances.
+    who change independently of each other explain, as the students' chance holds that already (and is no smaller). They
+    follow a t distribution: with few seeds this variance is poorly known. Its degrees of freedom are Welch's, of both
+    chances.
     """
     trained = [shares for shares in (a, b) if len(shares) > 1]
     whole = np.array([shares.sum(1).var(ddof=1) / len(shares) for shares in trained])
@@ -139,6 +153,7 @@ def seed_noise(a: np.ndarray, b: np.ndarray, of_students: float, ranks: np.ndarr
     in_common = whole.sum() - explained
     if in_common <= 0:
         return np.zeros(len(ranks))
+    of_students = max(of_students, explained)
     of_whole = sum(of**2 / (len(shares) - 1) for of, shares in zip(whole, trained, strict=True))
     freedom = (of_students + in_common) ** 2 / (of_students**2 / (a.shape[1] - 1) + of_whole)
     return np.sqrt(in_common) * stdtrit(freedom, ranks)

@@ -8,6 +8,10 @@ Plain percentile intervals are too narrow where few students have a class: 91–
 students. So the percentiles are moved outwards as a t interval is wider than a normal one, for as many students as
 effectively carry the score (the expanded percentile interval: T. Hesterberg, What Teachers Should Know About the
 Bootstrap, The American Statistician 69, 2015; L. Kish, Survey Sampling, 1965, for the effective number).
+
+Where few students have a class, a bootstrap of UAR hardly varies, or not at all. There its interval is at least as wide
+as those of the recalls make it (G. Y. Zou and A. Donner, Construction of Confidence Limits about Effect Measures,
+Statistics in Medicine 27, 2008). One student tells nothing of others: the interval is 0–1.
 """
 
 from collections.abc import Sequence
@@ -16,7 +20,7 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, stdtrit
 
-from clip_caer.evaluation import scores
+from clip_caer.evaluation import recall, scores, war
 from clip_caer.statistics.replicates import student_confusions
 
 FEW_STUDENTS = 18  # with fewer students in a class the coverage of an interval that needs it is not known to be 93–97 %
@@ -51,7 +55,7 @@ def interval_table(
                 "clips": int(measured.sum()),
                 "subjects": int((measured.sum(1) > 0).sum()),
                 "seeds": len(confusions),
-                "few_students": bool((needed > 0).sum(0).min() < FEW_STUDENTS),
+                "few_students": bool(_in_classes(needed).min(initial=FEW_STUDENTS) < FEW_STUDENTS),
             }
         )
     return pl.DataFrame(rows, schema_overrides={"sd": pl.Float64})
@@ -62,17 +66,33 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """metric → (low, high) of every score, from confusion counts [replicates, students, K, K]."""
     clips = student_clips(confusions)
-    drawn = draw_students(clips, resamples, random)
-    resampled = scores(np.einsum("rn,snij->rsij", drawn, confusions, optimize=True), classes)
-    students = effective_students(clips, classes)
+    resampled = scores(resample(draw_students(clips, resamples, random), confusions), classes)
+    resampled["war"] = war(resample(_draw(np.ones(len(clips), bool), resamples, random), confusions))
+    for k, name in enumerate(classes):
+        if (has := clips[:, k] > 0).any():
+            resampled[f"recall/{name}"] = recall(resample(_draw(has, resamples, random), confusions))[..., k]
+    students, values = effective_students(clips, classes), scores(confusions.sum(1), classes)
     found = {}
-    for metric, of_replicates in scores(confusions.sum(1), classes).items():
+    for metric, of_replicates in values.items():
         value = float(of_replicates.mean())
         if 0 < value < 1:
             found[metric] = _between(resampled[metric].mean(1), students[metric])
         else:
             found[metric] = _at_the_end(metric, value, students)
+    if _in_classes(clips).min() < FEW_STUDENTS and np.count_nonzero(confusions.sum((0, 1, 2))) > 1:
+        found["uar"] = _as_wide_as_recalls(found, {metric: float(of.mean()) for metric, of in values.items()})
     return found
+
+
+def _in_classes(clips: np.ndarray) -> np.ndarray:
+    """How many students each class has that has any, from clips [students, K]."""
+    students = (clips > 0).sum(0)
+    return students[students > 0]
+
+
+def resample(drawn: np.ndarray, confusions: np.ndarray) -> np.ndarray:
+    """Confusion counts [resamples, replicates, K, K] of students drawn so often [resamples, students]."""
+    return np.einsum("rn,snij->rsij", drawn, confusions, optimize=True)
 
 
 def student_clips(confusions: np.ndarray) -> np.ndarray:
@@ -96,6 +116,11 @@ def draw_students(clips: np.ndarray, resamples: int, random: np.random.Generator
     for members in (np.flatnonzero(stratum == each) for each in np.unique(stratum)):
         drawn[:, members] = random.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
     return drawn
+
+
+def _draw(members: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
+    """As `draw_students`, of these students alone, bool [students]: the others are in no resample."""
+    return random.multinomial(members.sum(), members / members.sum(), size=resamples).astype(float)
 
 
 def effective_students(clips: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
@@ -127,8 +152,19 @@ def tail(students: float) -> float:
 
 
 def _between(resampled: np.ndarray, students: float) -> tuple[float, float]:
+    if students < 1 + 1e-9:
+        return 0.0, 1.0
     low, high = np.nanquantile(resampled, [tail(students), 1 - tail(students)])
     return float(low), float(high)
+
+
+def _as_wide_as_recalls(found: dict[str, tuple[float, float]], values: dict[str, float]) -> tuple[float, float]:
+    """UAR's interval, at least as wide as independent recalls with their intervals make it."""
+    ends = [(*found[name], value) for name, value in values.items() if name.startswith("recall/") and value == value]
+    below = np.linalg.norm([value - low for low, _, value in ends]) / len(ends)
+    above = np.linalg.norm([high - value for _, high, value in ends]) / len(ends)
+    low, high = found["uar"]
+    return float(max(0, min(low, values["uar"] - below))), float(min(1, max(high, values["uar"] + above)))
 
 
 def _at_the_end(metric: str, value: float, students: dict[str, float]) -> tuple[float, float]:

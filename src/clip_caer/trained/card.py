@@ -25,7 +25,9 @@ def model_card(about: Mapping[str, Any]) -> str:
             [
                 f"UAR {100 * uar:.1f} % on the test clips of its split; its epoch was selected on: "
                 f"{about['selected_on']}. One split and one seed: what the method can do is told by the experiment's "
-                "comparison, with intervals.",
+                "comparison, with intervals."
+                + " Students of its test clips also stand in train."
+                * bool(scores.get("students_shared")),
                 "",
                 "| score | value |",
                 "| --- | --- |",
