@@ -56,8 +56,11 @@ def test_a_setting_of_one_ablation_leaves_the_others_alone(finished):
     assert plan.values("train", "model") == plan.values("evaluate", "model") == {"face"}
 
 
-def test_dealing_once_more_leaves_the_first_deal_alone(finished):
-    plan = finished.plan(protocols={"subject_kfold": {"repeats": 2}})
+def test_dealing_once_more_leaves_the_first_deal_alone(experiment):
+    experiment.configure(protocols={"subject_kfold": {"repeats": 2}})
+    experiment.run("results/splits/subject_kfold-1-repeat-2.parquet")  # and with it all splits
+
+    plan = experiment.plan()
 
     new = {"subject_kfold-1-repeat-2", "subject_kfold-2-repeat-2"}
     assert plan.values("train", "split") == plan.values("evaluate", "split") == plan.values("controls", "split") == new
