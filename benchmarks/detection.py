@@ -12,8 +12,8 @@ import onnxruntime
 from clip_caer.faces import detect_clip
 from clip_caer.faces.detector import load_detector
 from clip_caer.faces.weights import fetch_weights
-from clip_caer.frames import frame_files, read_picture
-from clip_caer.video import extract_clip, find_ffmpeg
+from clip_caer.pictures.frames import frame_files, read_picture
+from clip_caer.pictures.video import extract_clip, find_ffmpeg
 from made import write_video
 from measuring import compare, versions
 

@@ -21,12 +21,12 @@ import psutil
 import torch
 from PIL import Image
 
-from clip_caer.crops import context_view, face_view
 from clip_caer.encoder import image_size
-from clip_caer.frames import frame_files
-from clip_caer.losses import make_loss
-from clip_caer.training import make_optimizer, take_step, train
-from clip_caer.video import extract_clip, find_ffmpeg
+from clip_caer.learning.losses import make_loss
+from clip_caer.learning.training import make_optimizer, take_step, train
+from clip_caer.pictures.crops import context_view, face_view
+from clip_caer.pictures.frames import frame_files
+from clip_caer.pictures.video import extract_clip, find_ffmpeg
 from made import TINY, read_preset, write_clip, write_video
 from measuring import compare, versions
 from runs import TRAIN, VAL, builder, random_clips, run_settings

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from clip_caer.frames import frame_numbers
-from clip_caer.video import extract_clip, find_ffmpeg
+from clip_caer.pictures.frames import frame_numbers
+from clip_caer.pictures.video import extract_clip, find_ffmpeg
 from made import write_video
 from measuring import compare
 

@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from clip_caer.crop_store import CropTable, write_crops
-from clip_caer.crops import CORNERS
+from clip_caer.caching.crop_store import CropTable, write_crops
+from clip_caer.caching.features import VARIANTS, encode_clips
+from clip_caer.caching.shards import Shard, crop_loader
 from clip_caer.encoder import ImageEncoder, load_clip
 from clip_caer.faces.student import SCHEMA
-from clip_caer.features import VARIANTS, encode_clips
-from clip_caer.shards import Shard, crop_loader
-from clip_caer.video import extract_clip, find_ffmpeg
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.video import extract_clip, find_ffmpeg
 from made import TINY, read_preset, write_clip, write_video
 from measuring import compare, versions
 

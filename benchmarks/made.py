@@ -8,7 +8,7 @@ import yaml
 from safetensors.torch import save_file
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
-from clip_caer.configuration import complete
+from clip_caer.configuration.settings import complete
 from clip_caer.demo.dataset import draw_clip, plan_clips
 from clip_caer.files import write_json
 

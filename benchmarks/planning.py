@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from clip_caer.configuration import merge
+from clip_caer.configuration.settings import merge
 from measuring import time_alone, versions
 
 ROOT = Path(__file__).parents[1]

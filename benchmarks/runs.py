@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from clip_caer.clips import FeatureClips
+from clip_caer.caching.features import VARIANTS, FeatureTable
 from clip_caer.encoder import embedding_width
 from clip_caer.experiment import model_builder
-from clip_caer.features import VARIANTS, FeatureTable
+from clip_caer.learning.clips import FeatureClips
 from made import read_preset
 
 TRAIN, VAL = (1106, 103, 24, 126, 338), (277, 26, 6, 31, 84)  # clips by class: RAER's train list, a fifth of it for val

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from clip_caer.losses import make_loss
-from clip_caer.training import make_optimizer, take_step
+from clip_caer.learning.losses import make_loss
+from clip_caer.learning.training import make_optimizer, take_step
 from made import TINY, write_clip
 from measuring import compare, versions
 from runs import builder, random_clips, run_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from clip_caer.video import find_ffmpeg
+from clip_caer.pictures.video import find_ffmpeg
 
 FFMPEG = find_ffmpeg("bundled")
 FOREIGN_PREFIX = "/home/someone/data/RAER"

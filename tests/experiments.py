@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 import yaml
 
-from clip_caer.configuration import merge
+from clip_caer.configuration.settings import merge
 from clips import draw_frames, write_video
 
 PROJECT = Path(__file__).parents[1]

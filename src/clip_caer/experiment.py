@@ -7,18 +7,18 @@ import polars as pl
 import torch
 from torch import nn
 
-from clip_caer.clips import Clips, CropClips, FeatureClips
+from clip_caer.caching.crop_store import CropTable
+from clip_caer.caching.features import FeatureTable, check_cached, read_features
 from clip_caer.comparators import COMPARATORS
-from clip_caer.crop_store import CropTable
 from clip_caer.encoder import embedding_width, load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable, check_cached, read_features
-from clip_caer.finetuning import EndToEnd, unfreeze
-from clip_caer.model import ClipCaer, learned
+from clip_caer.learning.clips import Clips, CropClips, FeatureClips
+from clip_caer.learning.finetuning import EndToEnd, unfreeze
+from clip_caer.learning.model import ClipCaer, learned
+from clip_caer.learning.prompts import PromptLearner
+from clip_caer.learning.texts import class_texts
 from clip_caer.original import load_checkpoint
-from clip_caer.prompts import PromptLearner
-from clip_caer.texts import class_texts
-from clip_caer.votes import vote_shares
+from clip_caer.protocol.votes import vote_shares
 
 STORES = {"features": (read_features, FeatureClips), "crops": (CropTable, CropClips)}
 

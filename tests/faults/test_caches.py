@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from clip_caer.crop_store import CropTable, write_crops
+from clip_caer.caching.crop_store import CropTable, write_crops
+from clip_caer.caching.features import FeatureTable, read_features, write_features
+from clip_caer.caching.shards import Shard, read_faces, shard_faces
 from clip_caer.describing.place import detector_weights
 from clip_caer.encoder import embedding_width, load_clip
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import check_released
-from clip_caer.features import FeatureTable, read_features, write_features
 from clip_caer.files import read_json, read_parquet, write_json, write_parquet
-from clip_caer.frames import extract_shard
-from clip_caer.shards import Shard, read_faces, shard_faces
+from clip_caer.pictures.frames import extract_shard
 from clip_caer.store import open_tensors, read_damaged, read_tensors, save_tensors
 from clip_caer.trained.folder import pack
 from clip_caer.trained.settings import write_settings

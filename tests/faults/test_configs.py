@@ -8,12 +8,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_caer.config_file import read_places
-from clip_caer.configuration import complete, model_settings, models
+from clip_caer.configuration.places import read_places
+from clip_caer.configuration.settings import complete, model_settings, models
 from clip_caer.dataset.labels import class_names
 from clip_caer.errors import UserError
 from clip_caer.fingerprints import fingerprint
-from clip_caer.splits import split_names
+from clip_caer.protocol.splits import split_names
 from experiments import PROJECT
 
 SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"

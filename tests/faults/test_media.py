@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from clip_caer.caching.shards import Shard
 from clip_caer.dataset import read_dataset, write_index
-from clip_caer.frames import extract_shard, read_picture
-from clip_caer.shards import Shard
-from clip_caer.video import Damaged, count_frames, extract_clip, stream_frames
+from clip_caer.pictures.frames import extract_shard, read_picture
+from clip_caer.pictures.video import Damaged, count_frames, extract_clip, stream_frames
 from clips import FFMPEG, HOSTILE_NAMES, draw_frames, run_ffmpeg, write_pictures, write_video
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (30, 50, 220), (240, 240, 240)

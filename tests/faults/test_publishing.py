@@ -15,12 +15,12 @@ import pytest
 from mlflow import MlflowClient
 from test_interruptions import running
 
-from clip_caer.records import recording
+from clip_caer.tracking.records import recording
 from experiments import BIN
 
 EIGHT = """
 import os, sys
-from clip_caer.tracking import publish
+from clip_caer.tracking.publish import publish
 for _ in range(8):
     if not os.fork():
         print(*publish(sys.argv[1], "q"), flush=True)
@@ -150,6 +150,6 @@ def test_a_stage_that_is_published_elsewhere_is_published_anew(small):
     ],
 )
 def test_an_address_is_shown_without_its_secrets(uri, shown):
-    from clip_caer.tracking_address import without_secrets
+    from clip_caer.tracking.address import without_secrets
 
     assert without_secrets(uri) == shown

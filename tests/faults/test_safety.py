@@ -17,8 +17,8 @@ from clip_caer.dataset import read_dataset, write_index
 from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError
 from clip_caer.faces.detector import load_detector
-from clip_caer.frames import extract_shard
 from clip_caer.original.checkpoint import read_tensors
+from clip_caer.pictures.frames import extract_shard
 from clips import FFMPEG, draw_frames, write_video
 from experiments import PROJECT, Experiment
 from tiny_clip import save_random_clip

@@ -7,16 +7,16 @@ import pytest
 import torch
 import yaml
 
-from clip_caer.clips import CropClips, FeatureClips
+from clip_caer.caching.crop_store import CropTable, write_crops
+from clip_caer.caching.features import FeatureTable
 from clip_caer.comparators import COMPARATORS
 from clip_caer.comparators.networks.caer_net import CaerNet
 from clip_caer.comparators.published import PUBLISHED
-from clip_caer.configuration import OVERRIDES, merge
-from clip_caer.crop_store import CropTable, write_crops
+from clip_caer.configuration.settings import OVERRIDES, merge
 from clip_caer.experiment import load_learned, model_builder
-from clip_caer.features import FeatureTable
-from clip_caer.model import ClipCaer, learned
-from clip_caer.training import predict, train, validate
+from clip_caer.learning.clips import CropClips, FeatureClips
+from clip_caer.learning.model import ClipCaer, learned
+from clip_caer.learning.training import predict, train, validate
 from tiny_clip import save_random_clip
 
 CLASSES, WIDTH, SIZE = ["neutral", "glad"], 64, 16
@@ -253,5 +253,5 @@ def test_published_figures_are_shares_and_belong_to_models_that_exist():
 
 
 def test_the_configuration_reads_comparators_without_torch():
-    code = "import sys, clip_caer.configuration; sys.exit('torch' in sys.modules)"
+    code = "import sys, clip_caer.configuration.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

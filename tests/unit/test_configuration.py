@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clip_caer.configuration import complete, merge, model_settings
+from clip_caer.configuration.settings import complete, merge, model_settings
 from clip_caer.errors import UserError
 
 ROOT = Path(__file__).parents[2]

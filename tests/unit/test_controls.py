@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 import torch
 
-from clip_caer import controls
-from clip_caer.clips import FeatureClips, shuffled
-from clip_caer.controls import CONTROLS, mean_features, text_features
+from clip_caer.caching.features import FeatureTable
 from clip_caer.encoder import load_clip, load_tokenizer
-from clip_caer.evaluation import confusion_of, uar
-from clip_caer.features import FeatureTable
+from clip_caer.learning import controls
+from clip_caer.learning.clips import FeatureClips, shuffled
+from clip_caer.learning.controls import CONTROLS, mean_features, text_features
+from clip_caer.protocol.evaluation import confusion_of, uar
 from tiny_clip import save_random_clip
 
 CLASSES = ["calm", "glad", "tired"]

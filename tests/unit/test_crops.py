@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clip_caer.crops import clipped, context_view, face_view, person_box, usable
 from clip_caer.faces.student import given_faces
+from clip_caer.pictures.crops import clipped, context_view, face_view, person_box, usable
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -14,7 +14,7 @@ from clip_caer.demo.student import sway
 from clip_caer.demo.things import OBJECTS
 from clip_caer.errors import UserError
 from clip_caer.files import read_json
-from clip_caer.video import count_frames, find_ffmpeg
+from clip_caer.pictures.video import count_frames, find_ffmpeg
 
 TINY_CLIP = Path(__file__).parents[2] / "workflow" / "demo" / "tiny-clip"
 

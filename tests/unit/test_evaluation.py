@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
 
 from clip_caer.errors import UserError
-from clip_caer.evaluation import confusion_matrix, prediction_table, recall, scores, uar
+from clip_caer.protocol.evaluation import confusion_matrix, prediction_table, recall, scores, uar
 
 CLASSES = ["a", "b", "c"]
 

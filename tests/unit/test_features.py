@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from clip_caer.caching.features import FeatureTable, encode_clips, read_features, write_features
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable, encode_clips, read_features, write_features
+from clip_caer.pictures.video import Damaged
 from clip_caer.store import open_tensors, read_damaged, save_tensors
-from clip_caer.video import Damaged
 
 
 class MeanColour:

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from clip_caer.comparison.wording import rarest_class
 from clip_caer.figures import (
     comparison_figure,
     confusion_figure,
@@ -19,7 +20,6 @@ from clip_caer.figures import (
 )
 from clip_caer.figures.style import COLOURS, looks
 from clip_caer.report import draw
-from clip_caer.wording import rarest_class
 from evidence import CLASSES, SKILL, make_clips, make_evidence, make_roles
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from clip_caer.clips import CropClips
-from clip_caer.crop_store import CropTable, write_crops
+from clip_caer.caching.crop_store import CropTable, write_crops
 from clip_caer.encoder import ImageEncoder, image_size, load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.finetuning import EndToEnd, unfreeze
-from clip_caer.model import ClipCaer, learned
-from clip_caer.prompts import PromptLearner
-from clip_caer.training import train
-from clip_caer.video import Damaged
+from clip_caer.learning.clips import CropClips
+from clip_caer.learning.finetuning import EndToEnd, unfreeze
+from clip_caer.learning.model import ClipCaer, learned
+from clip_caer.learning.prompts import PromptLearner
+from clip_caer.learning.training import train
+from clip_caer.pictures.video import Damaged
 from tiny_clip import save_random_clip
 
 SIZE, CLASSES = 64, 2

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from clip_caer.errors import UserError
-from clip_caer.frames import clip_files, extract_shard, frame_files, frame_numbers, picture_size, read_picture
-from clip_caer.video import Damaged, count_frames, extract_clip, find_ffmpeg, stream_frames
+from clip_caer.pictures.frames import clip_files, extract_shard, frame_files, frame_numbers, picture_size, read_picture
+from clip_caer.pictures.video import Damaged, count_frames, extract_clip, find_ffmpeg, stream_frames
 from clips import FFMPEG, HOSTILE_NAMES, draw_frames, frame_number, run_ffmpeg, write_pictures, write_video
 
 COLOURS = [(230, 20, 30), (20, 200, 40), (30, 40, 220), (250, 250, 250), (5, 5, 5), (128, 128, 128), (200, 150, 120)]

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from clip_caer.caching.features import FeatureTable, encode_clips
 from clip_caer.demo.dataset import draw_clip, plan_clips
 from clip_caer.encoder import ImageEncoder, load_clip
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable, encode_clips
-from clip_caer.leakage import leakage_tables, leaks_as_text, near_duplicates, shared_students
+from clip_caer.protocol.leakage import leakage_tables, leaks_as_text, near_duplicates, shared_students
 
 WIDTH, STUDENTS, EACH = 32, 12, 6
 TINY_CLIP = Path(__file__).parents[2] / "workflow/demo/tiny-clip"
@@ -153,7 +153,7 @@ def test_the_order_of_clips_and_the_sizes_of_blocks_and_shards_change_nothing(mo
     clips, copies = index(), [("s09/5", "s00/1"), ("s02/3", "s01/0")]
     tables = features(clips, copies)
     whole = near_duplicates(clips, shards(tables))
-    monkeypatch.setattr("clip_caer.leakage.COMPARED", 7 * len(clips))
+    monkeypatch.setattr("clip_caer.protocol.leakage.COMPARED", 7 * len(clips))
     assert near_duplicates(clips.reverse(), shards(tables, 3)).equals(whole)
     assert len(whole) == 2
 

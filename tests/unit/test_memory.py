@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_caer.crop_store import write_crops
+from clip_caer.caching.crop_store import write_crops
+from clip_caer.caching.features import FeatureTable, encode_clips, write_features
 from clip_caer.faces import detect_clip
 from clip_caer.faces.detections import Detections
-from clip_caer.features import FeatureTable, encode_clips, write_features
-from clip_caer.frames import read_picture
-from clip_caer.views import view_crops
+from clip_caer.pictures.frames import read_picture
+from clip_caer.pictures.views import view_crops
 from clips import draw_frames, write_pictures
 
 SIZE = 64  # pixels of a crop
@@ -105,7 +105,7 @@ def test_of_the_features_only_one_shard_is_in_memory_twice(tmp_path):
 _READ = """
 import re, sys
 from pathlib import Path
-from clip_caer.features import read_features
+from clip_caer.caching.features import read_features
 
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])

@@ -5,9 +5,9 @@ import torch
 
 from clip_caer.encoder import ImageEncoder, load_clip, load_tokenizer
 from clip_caer.errors import UserError
-from clip_caer.model import ClipCaer, TemporalEncoder, learned
-from clip_caer.prompts import PromptLearner
-from clip_caer.texts import class_texts
+from clip_caer.learning.model import ClipCaer, TemporalEncoder, learned
+from clip_caer.learning.prompts import PromptLearner
+from clip_caer.learning.texts import class_texts
 from tiny_clip import save_random_clip
 
 TEXTS = ["a smiling face, a book in both hands", "a calm face", "a face that is turned away from the desk"]

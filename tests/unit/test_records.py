@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_caer import records
 from clip_caer.errors import UserError
 from clip_caer.files import read_json
-from clip_caer.records import read_records, recording
+from clip_caer.tracking import records
+from clip_caer.tracking.records import read_records, recording
 
 
 @pytest.fixture

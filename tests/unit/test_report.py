@@ -3,13 +3,13 @@
 import polars as pl
 import pytest
 
+from clip_caer.comparison.latex import comparison_latex, escape
+from clip_caer.comparison.wording import interval, p_value, percent, points, rarest_class
 from clip_caer.figures import comparison_figure, students_figure
-from clip_caer.latex import comparison_latex, escape
-from clip_caer.records import Record
 from clip_caer.report import render
 from clip_caer.report.answer import answer
 from clip_caer.report.tables import comparison_table, facts, roles_table
-from clip_caer.wording import interval, p_value, percent, points, rarest_class
+from clip_caer.tracking.records import Record
 from evidence import make_clips, make_evidence, make_roles
 
 HOSTILE = """<script>alert("x")</script> & 'quoted'"""

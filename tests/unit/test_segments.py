@@ -2,7 +2,7 @@
 
 import torch
 
-from clip_caer.segments import centre_frames, draw_frames
+from clip_caer.learning.segments import centre_frames, draw_frames
 
 
 def test_centres_of_segments():

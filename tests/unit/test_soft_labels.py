@@ -7,12 +7,12 @@ import pytest
 import torch
 from test_training import CLASSES, SETTINGS, build, clips
 
-from clip_caer.clips import FeatureClips
+from clip_caer.caching.features import FeatureTable
 from clip_caer.errors import UserError
 from clip_caer.experiment import with_stores
-from clip_caer.features import FeatureTable
-from clip_caer.losses import make_loss, training_targets
-from clip_caer.training import train
+from clip_caer.learning.clips import FeatureClips
+from clip_caer.learning.losses import make_loss, training_targets
+from clip_caer.learning.training import train
 
 LOSS = SETTINGS["loss"] | {"target": "votes"}
 random = torch.Generator().manual_seed(0)

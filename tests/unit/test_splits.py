@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from clip_caer.errors import UserError
-from clip_caer.splits import make_splits, protocol_of, repeat_of, split_names
+from clip_caer.protocol.splits import make_splits, protocol_of, repeat_of, split_names
 
 
 def sheet(students=20, each=8, roles=True):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from clip_caer.errors import UserError
-from clip_caer.evaluation import confusion_of
+from clip_caer.protocol.evaluation import confusion_of
 from clip_caer.statistics import interval_table, rarest, student_confusions
 from clip_caer.statistics.intervals import draw_students, tail
 

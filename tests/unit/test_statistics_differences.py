@@ -6,7 +6,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
 from clip_caer.errors import UserError
-from clip_caer.evaluation import uar
+from clip_caer.protocol.evaluation import uar
 from clip_caer.statistics import compare_pairs, interval_table, student_confusions
 from clip_caer.statistics.differences import draw_ranks, student_shares, swap_test
 

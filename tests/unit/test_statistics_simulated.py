@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clip_caer.evaluation import scores
+from clip_caer.protocol.evaluation import scores
 from clip_caer.statistics.differences import clip_weights, draw_ranks, student_shares, swap_test
 from clip_caer.statistics.intervals import FEW_STUDENTS, intervals
 

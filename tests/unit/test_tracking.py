@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from clip_caer.errors import UserError
-from clip_caer.records import recording
-from clip_caer.tracking import Published, publish
+from clip_caer.tracking.publish import Published, publish
+from clip_caer.tracking.records import recording
 
 QUESTION = "what do face and context tell?"
 
@@ -75,7 +75,7 @@ def runs(results):
 
 
 def start_publish(results):
-    code = "import sys; from clip_caer.tracking import publish; print(publish(*sys.argv[1:]))"
+    code = "import sys; from clip_caer.tracking.publish import publish; print(publish(*sys.argv[1:]))"
     command = [sys.executable, "-c", code, str(results), QUESTION]
     return subprocess.Popen(command, cwd=results, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from clip_caer.clips import FeatureClips
+from clip_caer.caching.features import FeatureTable
 from clip_caer.errors import UserError
-from clip_caer.features import FeatureTable
-from clip_caer.model import ClipCaer
-from clip_caer.training import predict, train, validate
+from clip_caer.learning.clips import FeatureClips
+from clip_caer.learning.model import ClipCaer
+from clip_caer.learning.training import predict, train, validate
 
 WIDTH, CLASSES = 8, 3
 SETTINGS = {

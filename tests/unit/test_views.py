@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from clip_caer.crops import CORNERS
-from clip_caer.shards import Shard, crop_loader
-from clip_caer.views import context_crops, face_crops, person_boxes, view_crops
+from clip_caer.caching.shards import Shard, crop_loader
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.views import context_crops, face_crops, person_boxes, view_crops
 
 PICTURES = [np.full((60, 80, 3), 10 * n, np.uint8) for n in range(1, 4)]
 CONTEXT = {"size": 32, "fit": "squash", "resample": "bicubic", "given": None}

@@ -4,7 +4,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from clip_caer.records import read_records
+from clip_caer.tracking.records import read_records
 from clips import draw_frames, write_video
 from experiments import Experiment, set_up, write_sheet
 

@@ -10,15 +10,15 @@ import torch
 import yaml
 from PIL import Image
 
-from clip_caer.crops import context_view
 from clip_caer.explaining.clips import cases_of_run
 from clip_caer.explaining.explain import explain
 from clip_caer.original import load_checkpoint
+from clip_caer.pictures.crops import context_view
+from clip_caer.pictures.video import find_ffmpeg
 from clip_caer.predicting.predict import predict_video
 from clip_caer.predicting.source import open_source
 from clip_caer.trained.file import write_model
 from clip_caer.trained.run import open_packed, open_run
-from clip_caer.video import find_ffmpeg
 from clips import RaerClip, write_raer
 from experiments import PROJECT, set_up
 from original_checkpoints import random_state, save

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from clip_caer.features import read_features
+from clip_caer.caching.features import read_features
 from clips import RaerClip, draw_frames, write_raer, write_video
 from experiments import set_up, write_sheet
 

@@ -3,8 +3,8 @@
 import pytest
 
 from browser import look_at
-from clip_caer.records import Record
 from clip_caer.report import draw, render
+from clip_caer.tracking.records import Record
 from evidence import make_clips, make_evidence, make_roles
 
 HOSTILE = """<script>document.title = "taken"</script><img src="http://example.invalid/x.png">"""

@@ -107,12 +107,12 @@ def test_comments_and_docstrings_rerun_nothing(edited):
 @pytest.mark.parametrize(
     ("module", "function", "rules"),
     [
-        ("src/clip_caer/crops.py", "face_view", {"features"} | AFTER_FEATURES | SETTINGS),
-        ("src/clip_caer/training.py", "schedule", {"train"} | AFTER_TRAINING | SETTINGS),
-        ("src/clip_caer/evaluation.py", "macro_f1", AFTER_TRAINING),
+        ("src/clip_caer/pictures/crops.py", "face_view", {"features"} | AFTER_FEATURES | SETTINGS),
+        ("src/clip_caer/learning/training.py", "schedule", {"train"} | AFTER_TRAINING | SETTINGS),
+        ("src/clip_caer/protocol/evaluation.py", "macro_f1", AFTER_TRAINING),
         ("src/clip_caer/statistics/intervals.py", "interval_table", AFTER_SUMMARY),
-        ("src/clip_caer/tracking.py", "publish", {"publish"}),
-        ("src/clip_caer/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES | SETTINGS),
+        ("src/clip_caer/tracking/publish.py", "publish", {"publish"}),
+        ("src/clip_caer/caching/shards.py", "open_shard", {"faces", "features"} | AFTER_FEATURES | SETTINGS),
     ],
 )
 def test_an_edited_function_reruns_what_depends_on_it(edited, module, function, rules):

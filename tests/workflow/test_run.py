@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from clip_caer.features import read_features
-from clip_caer.records import read_records
+from clip_caer.caching.features import read_features
+from clip_caer.tracking.records import read_records
 from experiments import CUT, SHEET, SPOILED, Experiment
 
 SPLITS = ["official", "subject_kfold-1", "subject_kfold-2"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clip_caer.configuration import merge
+from clip_caer.configuration.settings import merge
 from cluster import running_cluster, why_not
 from experiments import PROJECT, Experiment
 

@@ -18,8 +18,8 @@ inherited = dict(os.environ).get("PYTHONPATH")
 os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(HOME / "src"), inherited]))}
 os.environ |= {"SNAKEMAKE_PROCESS": str(os.getpid())}  # jobs end when it does
 
-from clip_caer.config_file import read_places
-from clip_caer.configuration import complete, model_settings, models
+from clip_caer.configuration.places import read_places
+from clip_caer.configuration.settings import complete, model_settings, models
 from clip_caer.dataset.index import shard_of
 from clip_caer.dataset.labels import class_names
 from clip_caer.dataset.state import dataset_state
@@ -29,9 +29,9 @@ from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.interruptions import claim, clear_unfinished
 from clip_caer.predicting.source import find_videos, short_names
-from clip_caer.splits import protocol_of, split_names
-from clip_caer.texts import class_texts
-from clip_caer.tracking_address import without_secrets
+from clip_caer.protocol.splits import protocol_of, split_names
+from clip_caer.learning.texts import class_texts
+from clip_caer.tracking.address import without_secrets
 
 try:
     places = {key: place for file in workflow.configfiles for key, place in read_places(file).items()}

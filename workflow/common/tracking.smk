@@ -23,7 +23,7 @@ def publish_failures():
     """After a failed run: clear up, and publish what there is. The workflow's own error stands, whatever happens here."""
     clear_unfinished(RESULTS)
     try:
-        from clip_caer.tracking import publish
+        from clip_caer.tracking.publish import publish
 
         publish(Path(RESULTS), config["experiment"], dict(os.environ).get("CLIP_CAER_TRACKING_URI"))
     except (UserError, ImportError) as error:

@@ -1,12 +1,12 @@
 """Predict the validation and test clips of a split with every control that needs no training by steps."""
 
-from clip_caer.controls import CONTROLS, mean_features, text_features
 from clip_caer.encoder import load_clip, load_tokenizer
 from clip_caer.experiment import clips_of_roles, open_stores
 from clip_caer.files import read_parquet, write_parquet
-from clip_caer.splits import ROLES
+from clip_caer.learning.controls import CONTROLS, mean_features, text_features
+from clip_caer.learning.texts import class_texts
+from clip_caer.protocol.splits import ROLES
 from clip_caer.statistics import add_temperature
-from clip_caer.texts import class_texts
 from job import job, recorded
 
 params, split = snakemake.params, snakemake.wildcards.split

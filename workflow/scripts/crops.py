@@ -1,8 +1,8 @@
 """Crop one view of a shard, for an image encoder that learns."""
 
-from clip_caer.crop_store import write_crops
+from clip_caer.caching.crop_store import write_crops
+from clip_caer.caching.shards import crop_loader, open_shard, read_faces
 from clip_caer.encoder import image_size
-from clip_caer.shards import crop_loader, open_shard, read_faces
 from job import job, recorded
 
 params, given = snakemake.params, snakemake.input

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from clip_caer.demo.dataset import make_demo
-from clip_caer.video import find_ffmpeg
+from clip_caer.pictures.video import find_ffmpeg
 from job import job
 
 with job(snakemake):

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import polars as pl
 
+from clip_caer.comparison.wording import stamped, with_sharing
 from clip_caer.device import find_device
-from clip_caer.evaluation import confusion_of, prediction_table, scores
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.figures import confusion_figure, save
 from clip_caer.files import read_parquet, sha256_file, write_json, write_parquet
-from clip_caer.leakage import shared_students
+from clip_caer.learning.training import predict
+from clip_caer.protocol.evaluation import confusion_of, prediction_table, scores
+from clip_caer.protocol.leakage import shared_students
 from clip_caer.statistics import add_temperature
 from clip_caer.store import read_tensors
-from clip_caer.training import predict
-from clip_caer.wording import stamped, with_sharing
 from job import job, recorded
 
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from clip_caer.caching.shards import open_shard, shard_faces
 from clip_caer.device import find_device
 from clip_caer.faces.detector import load_detector
 from clip_caer.faces.weights import check_released
 from clip_caer.files import write_parquet
-from clip_caer.shards import open_shard, shard_faces
 from job import job, recorded
 
 params, given = snakemake.params, snakemake.input

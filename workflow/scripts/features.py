@@ -1,9 +1,9 @@
 """Encode one view of a shard with CLIP: all frames, all variants."""
 
+from clip_caer.caching.features import encode_clips, write_features
+from clip_caer.caching.shards import crop_loader, open_shard, read_faces
 from clip_caer.device import find_device
 from clip_caer.encoder import ImageEncoder, load_clip
-from clip_caer.features import encode_clips, write_features
-from clip_caer.shards import crop_loader, open_shard, read_faces
 from job import job, recorded
 
 params, given = snakemake.params, snakemake.input

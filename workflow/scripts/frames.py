@@ -1,8 +1,8 @@
 """Decode the videos of a shard, once."""
 
 from clip_caer.files import read_parquet
-from clip_caer.frames import extract_shard
-from clip_caer.video import find_ffmpeg
+from clip_caer.pictures.frames import extract_shard
+from clip_caer.pictures.video import find_ffmpeg
 from job import job, recorded
 
 params, wildcards = snakemake.params, snakemake.wildcards

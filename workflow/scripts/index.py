@@ -4,7 +4,7 @@ from pathlib import Path
 
 from clip_caer.dataset import read_dataset, write_index
 from clip_caer.files import sha256_file
-from clip_caer.video import find_ffmpeg
+from clip_caer.pictures.video import find_ffmpeg
 from job import job, recorded
 
 run_key = f"index@{snakemake.params.fingerprint}"

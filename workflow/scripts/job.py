@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clip_caer.errors import UserError, refused
 from clip_caer.interruptions import end_with
-from clip_caer.records import Record, recording
+from clip_caer.tracking.records import Record, recording
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from clip_caer.features import read_features
+from clip_caer.caching.features import read_features
 from clip_caer.files import read_parquet, write_parquet
-from clip_caer.leakage import leakage_tables
+from clip_caer.protocol.leakage import leakage_tables
 from job import job
 
 params = snakemake.params

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import polars as pl
 
+from clip_caer.comparison.latex import comparison_latex
+from clip_caer.comparison.markdown import comparison_markdown
+from clip_caer.comparison.summary import by_model, confusions
 from clip_caer.figures import save
 from clip_caer.files import atomic, read_parquet, write_text
 from clip_caer.fingerprints import fingerprint
-from clip_caer.latex import comparison_latex
-from clip_caer.markdown import comparison_markdown
 from clip_caer.report import Evidence, draw, render
-from clip_caer.summary import by_model, confusions
 from job import job, recorded
 
 params, output, inputs = snakemake.params, snakemake.output, snakemake.input

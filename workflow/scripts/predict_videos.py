@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from clip_caer.device import find_device
+from clip_caer.pictures.video import find_ffmpeg
 from clip_caer.predicting.videos import Pictures, predict_videos, write_predictions
 from clip_caer.predicting.windows import parse_span
 from clip_caer.trained.run import open_run
-from clip_caer.video import find_ffmpeg
 from job import job, recorded
 
 params, folder = snakemake.params, Path(snakemake.output.folder)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from clip_caer.files import write_json
-from clip_caer.tracking import publish
+from clip_caer.tracking.publish import publish
 from job import job
 
 with job(snakemake):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from clip_caer.damage import usable_clips
 from clip_caer.files import read_parquet, write_parquet
-from clip_caer.splits import make_splits
+from clip_caer.pictures.damage import usable_clips
+from clip_caer.protocol.splits import make_splits
 from clip_caer.store import read_damaged
 from job import job
 

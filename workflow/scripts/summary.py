@@ -3,10 +3,7 @@
 import polars as pl
 
 from clip_caer.comparators.published import published_of
-from clip_caer.files import read_json, read_parquet, write_parquet
-from clip_caer.fingerprints import fingerprint
-from clip_caer.statistics import calibration_table, compare_pairs, reliability_table, strata_table
-from clip_caer.summary import (
+from clip_caer.comparison.summary import (
     add_ceilings,
     add_quoted,
     add_warnings,
@@ -16,6 +13,9 @@ from clip_caer.summary import (
     pool,
     sharing,
 )
+from clip_caer.files import read_json, read_parquet, write_parquet
+from clip_caer.fingerprints import fingerprint
+from clip_caer.statistics import calibration_table, compare_pairs, reliability_table, strata_table
 from job import job, recorded
 
 params, output, inputs = snakemake.params, snakemake.output, snakemake.input

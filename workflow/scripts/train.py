@@ -4,13 +4,13 @@ from pathlib import Path
 
 import polars as pl
 
-from clip_caer.clips import shuffled
 from clip_caer.device import find_device
 from clip_caer.experiment import clips_of_roles, model_builder, open_stores, with_stores
 from clip_caer.files import read_parquet, sha256_file, write_parquet
 from clip_caer.fingerprints import fingerprint
+from clip_caer.learning.clips import shuffled
+from clip_caer.learning.training import Training, train
 from clip_caer.store import open_tensors, save_tensors
-from clip_caer.training import Training, train
 from job import job, recorded
 
 params, wildcards = snakemake.params, snakemake.wildcards

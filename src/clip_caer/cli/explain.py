@@ -51,9 +51,9 @@ def call(args: argparse.Namespace) -> int:
     from clip_caer.device import find_device
     from clip_caer.explaining.clips import Case, best, cases_of_run, open_sound, worst
     from clip_caer.explaining.gallery import write_gallery
+    from clip_caer.pictures.video import find_ffmpeg
     from clip_caer.predicting.source import find_videos
     from clip_caer.trained.run import open_run
-    from clip_caer.video import find_ffmpeg
 
     if not (args.videos or args.clips or args.worst or args.best):
         raise UserError("nothing to explain. Give videos, --clips ID …, --worst N or --best N.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_caer.cli.options import add_run
 from clip_caer.errors import UserError
-from clip_caer.tracking_address import without_secrets
+from clip_caer.tracking.address import without_secrets
 
 NAME = "log-model"
 HELP = "log a trained run to MLflow as a model that can be served"

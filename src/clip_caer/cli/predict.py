@@ -61,11 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def call(args: argparse.Namespace) -> int:
     from clip_caer.device import find_device
+    from clip_caer.pictures.video import find_ffmpeg
     from clip_caer.predicting.source import find_videos
     from clip_caer.predicting.videos import Pictures, as_text, predict_videos, write_predictions
     from clip_caer.predicting.windows import parse_span
     from clip_caer.trained.run import open_run
-    from clip_caer.video import find_ffmpeg
 
     videos = find_videos(args.videos)
     window, step = map(parse_span, (args.window, args.step))

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from clip_caer.dataset.tables import Dataset
 from clip_caer.files import sha256_file, write_parquet
-from clip_caer.frames import frame_files
-from clip_caer.video import Damaged, count_frames
+from clip_caer.pictures.frames import frame_files
+from clip_caer.pictures.video import Damaged, count_frames
 
 _CONTENT = {"n_frames": pl.Int64, "sha256": pl.String, "status": pl.String, "message": pl.String}
 _SHARD_COLUMNS = ["clip_id", "source", "kind", "n_frames", "sha256", "status", "message"]  # nothing of the labels

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clip_caer.dataset.problems import Complain
-from clip_caer.frames import frame_files
+from clip_caer.pictures.frames import frame_files
 
 
 def check_pictures(folder: Path, name: str, listed: int | None, complain: Complain) -> None:

@@ -11,8 +11,8 @@ from clip_caer.describing.samples import choose, look_at, samples_sheet
 from clip_caer.describing.survey import survey
 from clip_caer.faces.detector import load_detector
 from clip_caer.files import write_text
+from clip_caer.pictures.video import find_ffmpeg
 from clip_caer.showing.anonymise import LONGEST_SIDE, THRESHOLD
-from clip_caer.video import find_ffmpeg
 
 
 def describe(

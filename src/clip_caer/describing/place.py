@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from clip_caer.configuration import complete
+from clip_caer.configuration.settings import complete
 from clip_caer.dataset import Dataset, class_names, read_dataset
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import WEIGHTS, check_released, fetch_weights

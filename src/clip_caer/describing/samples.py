@@ -10,16 +10,16 @@ import polars as pl
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from clip_caer.crops import CORNERS
 from clip_caer.dataset import Dataset
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
-from clip_caer.frames import frame_numbers
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.frames import frame_numbers
+from clip_caer.pictures.video import Damaged
+from clip_caer.pictures.views import context_crops, face_crops, person_boxes
 from clip_caer.predicting.source import Source, decoded, open_source
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.showing.palette import INK, PALE, PAPER, letters
-from clip_caer.video import Damaged
-from clip_caer.views import context_crops, face_crops, person_boxes
 
 FRAMES = 9  # of a clip that faces are looked for in
 SIDE, GAP, LEFT = 128, 4, 120  # pixels

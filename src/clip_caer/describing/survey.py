@@ -8,8 +8,8 @@ import polars as pl
 from tqdm import tqdm
 
 from clip_caer.dataset import Dataset
+from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.source import Source, decoded, open_source
-from clip_caer.video import Damaged
 
 _FOUND = {
     "n_frames": pl.Int64,

@@ -7,10 +7,10 @@ import polars as pl
 
 from clip_caer.errors import UserError
 from clip_caer.files import read_parquet
+from clip_caer.pictures.video import Damaged, find_ffmpeg
+from clip_caer.pictures.views import person_boxes
 from clip_caer.predicting.source import Source, open_source
 from clip_caer.trained.settings import read_settings
-from clip_caer.video import Damaged, find_ffmpeg
-from clip_caer.views import person_boxes
 
 
 class Case(NamedTuple):

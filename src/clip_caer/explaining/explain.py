@@ -4,14 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_caer.crops import CORNERS
+from clip_caer.caching.features import Crops
 from clip_caer.errors import UserError
 from clip_caer.explaining.clips import Case
 from clip_caer.explaining.heat import heat_maps
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
-from clip_caer.features import Crops
-from clip_caer.frames import shrunk
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.frames import shrunk
+from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.attribution import decide, shares
 from clip_caer.predicting.look import encode, look
 from clip_caer.predicting.plan import Plan, make_plan
@@ -19,7 +20,6 @@ from clip_caer.predicting.source import Encoded, Source, decoded, frame_size
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.trained.model import Trained
-from clip_caer.video import Damaged
 
 SHOWN = 4  # of a clip's segments
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
+from clip_caer.caching.features import Crops
 from clip_caer.errors import UserError
-from clip_caer.features import Crops
 from clip_caer.trained.model import Trained
 
 from open_clip.modified_resnet import ModifiedResNet  # isort: skip

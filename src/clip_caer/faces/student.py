@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from clip_caer.crops import CORNERS
 from clip_caer.faces.detections import Detections
+from clip_caer.pictures.crops import CORNERS
 
 SCHEMA = {
     "frame": pl.Int64,

@@ -6,8 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clip_caer.figures.style import GREY, bare, beside, finish, grid, looks
-from clip_caer.wording import (
+from clip_caer.comparison.wording import (
     chance_of,
     count,
     interval,
@@ -18,6 +17,7 @@ from clip_caer.wording import (
     protocol_names,
     rarest_class,
 )
+from clip_caer.figures.style import GREY, bare, beside, finish, grid, looks
 
 HEADINGS = {"ablation": "ablations", "comparator": "comparators", "control": "controls"}
 

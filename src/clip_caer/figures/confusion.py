@@ -7,8 +7,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import kinds_of, model_names, protocol_names
 from clip_caer.figures.style import bare, finish, grid, heading
-from clip_caer.wording import kinds_of, model_names, protocol_names
 
 
 def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) -> Figure:

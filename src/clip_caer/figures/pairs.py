@@ -3,8 +3,8 @@
 import polars as pl
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import holds, known, p_value, points, protocol_names
 from clip_caer.figures.style import COLOURS, GREY, bare, beside, finish, grid
-from clip_caer.wording import holds, known, p_value, points, protocol_names
 
 
 def pairs_figure(pairs: pl.DataFrame, comparison: pl.DataFrame) -> Figure:

@@ -3,8 +3,8 @@
 import polars as pl
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import kinds_of, model_names, percent, protocol_names
 from clip_caer.figures.style import COLOURS, GREY, finish, grid, heading
-from clip_caer.wording import kinds_of, model_names, percent, protocol_names
 
 _STATES = {"before": (COLOURS[5], "o", "white"), "after": (COLOURS[0], "s", COLOURS[0])}
 

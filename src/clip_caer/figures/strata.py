@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import count, kinds_of, model_names, protocol_names
 from clip_caer.figures.style import GREY, PALE, bare, finish, heading, looks
-from clip_caer.wording import count, kinds_of, model_names, protocol_names
 
 _NAMES = {"setting": "setting", "face_rate": "frames with a found face"}
 

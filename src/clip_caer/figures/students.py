@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import kinds_of, model_names, protocol_names
 from clip_caer.figures.style import bare, finish, grid, looks
-from clip_caer.wording import kinds_of, model_names, protocol_names
 
 _GOLDEN = 0.6180339887498949  # its multiples, modulo 1, lie evenly however many they are
 

@@ -6,8 +6,8 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from clip_caer.comparison.wording import chance_of, kinds_of, model_names
 from clip_caer.figures.style import COLOURS, GREY, INK, finish
-from clip_caer.wording import chance_of, kinds_of, model_names
 
 _LOSSES = {"train/loss": COLOURS[1], "val/loss": COLOURS[0]}
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.errors import reject
-from clip_caer.model import ClipCaer
+from clip_caer.learning.model import ClipCaer
+from clip_caer.learning.prompts import PromptLearner
 from clip_caer.original.checkpoint import read_tensors
 from clip_caer.original.texts import read_texts
-from clip_caer.prompts import PromptLearner
 
 import open_clip  # isort: skip
 

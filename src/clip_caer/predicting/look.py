@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import torch
 
-from clip_caer.crops import CORNERS, Box, person_box
-from clip_caer.features import Crops
+from clip_caer.caching.features import Crops
+from clip_caer.pictures.crops import CORNERS, Box, person_box
+from clip_caer.pictures.views import view_crops
 from clip_caer.predicting.plan import Plan
 from clip_caer.trained.model import Trained
-from clip_caer.views import view_crops
 
 AS_NEAR = 0.7  # a face at least this many times as large belongs to somebody at the same distance: a neighbour
 

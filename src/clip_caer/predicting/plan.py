@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from clip_caer.frames import frame_numbers
+from clip_caer.learning.segments import centre_frames
+from clip_caer.pictures.frames import frame_numbers
 from clip_caer.predicting.source import Source
 from clip_caer.predicting.windows import Window
-from clip_caer.segments import centre_frames
 
 
 class Plan(NamedTuple):

@@ -13,17 +13,17 @@ import numpy as np
 import polars as pl
 import torch
 
-from clip_caer.crops import CORNERS
 from clip_caer.faces.detections import Detections
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import Tracker, faces_of, presence
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.attribution import Decision, decide, shares
 from clip_caer.predicting.look import encode, look, person_areas
 from clip_caer.predicting.plan import Plan, make_plan
 from clip_caer.predicting.source import Encoded, Source, decoded, frame_size
 from clip_caer.predicting.windows import Span, Window, make_windows
 from clip_caer.trained.model import Trained
-from clip_caer.video import Damaged
 
 LEAST_SEEN = 0.25  # share of a window's frames in which somebody's face must be found to count as a student there
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_caer.errors import UserError, reject
-from clip_caer.frames import frame_files, of_one_size, picture_size, read_picture
-from clip_caer.video import frame_times, stream_frames
+from clip_caer.pictures.frames import frame_files, of_one_size, picture_size, read_picture
+from clip_caer.pictures.video import frame_times, stream_frames
 
 VIDEOS = (
     ".mp4",

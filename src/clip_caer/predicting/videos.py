@@ -7,8 +7,10 @@ from typing import NamedTuple
 import polars as pl
 from tqdm import tqdm
 
+from clip_caer.comparison.wording import count
 from clip_caer.figures import save
 from clip_caer.files import write_parquet, write_text
+from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.predict import Prediction, columns, predict_video
 from clip_caer.predicting.source import Source, open_source, short_names
 from clip_caer.predicting.windows import Span
@@ -18,8 +20,6 @@ from clip_caer.showing.course import named, span
 from clip_caer.showing.h264 import write_h264
 from clip_caer.showing.timeline import timeline_figure
 from clip_caer.trained.model import Trained
-from clip_caer.video import Damaged
-from clip_caer.wording import count
 
 
 class Pictures(NamedTuple):

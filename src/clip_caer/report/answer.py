@@ -6,7 +6,7 @@ from math import hypot
 import polars as pl
 from scipy.stats import t
 
-from clip_caer.wording import (
+from clip_caer.comparison.wording import (
     chance_of,
     count,
     holds,

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from clip_caer.comparison.wording import protocol_names
 from clip_caer.figures import (
     comparison_figure,
     confusions_figure,
@@ -16,7 +17,6 @@ from clip_caer.figures import (
     students_figure,
     training_figure,
 )
-from clip_caer.wording import protocol_names
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from clip_caer.leakage import leaks_as_text
-from clip_caer.records import Record
+from clip_caer.comparison.wording import model_names, notes, protocol_names
+from clip_caer.protocol.leakage import leaks_as_text
 from clip_caer.report import tables
 from clip_caer.report.answer import answer
 from clip_caer.report.evidence import Evidence
-from clip_caer.wording import model_names, notes, protocol_names
+from clip_caer.tracking.records import Record
 
 CAPTIONS = {
     "comparison": "UAR of every model. A dot is the mean over the seeds of the pooled test predictions, a bar its 95 % "

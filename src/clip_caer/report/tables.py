@@ -5,8 +5,18 @@ from typing import NamedTuple
 
 import polars as pl
 
-from clip_caer.splits import ROLES, protocol_of
-from clip_caer.wording import METRICS, count, interval, kinds_of, known, model_names, p_value, percent, points
+from clip_caer.comparison.wording import (
+    METRICS,
+    count,
+    interval,
+    kinds_of,
+    known,
+    model_names,
+    p_value,
+    percent,
+    points,
+)
+from clip_caer.protocol.splits import ROLES, protocol_of
 
 LOSSES = {"nll": "NLL", "brier": "Brier", "soft_nll": "NLL to votes", "soft_brier": "Brier to votes"}
 STRATA = {"class": "class", "setting": "setting", "face_rate": "frames with a found face", "frames": "frames"}

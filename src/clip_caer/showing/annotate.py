@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageDraw
 
-from clip_caer.crops import CORNERS
+from clip_caer.pictures.crops import CORNERS
 from clip_caer.predicting.predict import Prediction
 from clip_caer.predicting.source import Source
 from clip_caer.showing.course import Part, course, named, part_at, span, students

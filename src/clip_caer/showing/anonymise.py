@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from clip_caer.crops import Box, clipped
 from clip_caer.faces.detector import Detector
+from clip_caer.pictures.crops import Box, clipped
 from clip_caer.trained.model import Trained
 
 THRESHOLD = 0.2  # least score of what is blurred: rather too much than a face too little

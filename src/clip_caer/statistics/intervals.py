@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, stdtrit
 
-from clip_caer.evaluation import recall, scores, war
+from clip_caer.protocol.evaluation import recall, scores, war
 from clip_caer.statistics.replicates import student_confusions
 
 FEW_STUDENTS = 18  # with fewer students in a class the coverage of an interval that needs it is not known to be 93–97 %

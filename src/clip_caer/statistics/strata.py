@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from clip_caer.evaluation import uar, war
+from clip_caer.protocol.evaluation import uar, war
 from clip_caer.statistics.replicates import number
 
 STRATA = ("class", "setting", "subject", "face_rate", "frames")

@@ -13,10 +13,10 @@ from clip_caer.encoder import load_clip
 from clip_caer.errors import UserError, reject
 from clip_caer.experiment import clips_of_roles, load_learned, model_builder, open_stores, with_stores
 from clip_caer.files import read_json, read_parquet
-from clip_caer.finetuning import EndToEnd
+from clip_caer.learning.finetuning import EndToEnd
+from clip_caer.learning.texts import class_texts
 from clip_caer.original import load_checkpoint
 from clip_caer.store import read_tensors
-from clip_caer.texts import class_texts
 from clip_caer.trained.packed import Packed, digest
 from clip_caer.trained.settings import read_settings
 

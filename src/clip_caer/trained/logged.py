@@ -4,7 +4,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from clip_caer.tracking import UNUSABLE, quiet, unusable  # it sets how MLflow behaves, so before its import
+from clip_caer.tracking.publish import UNUSABLE, quiet, unusable  # it sets how MLflow behaves, so before its import
 
 # isort: split
 import mlflow

@@ -12,7 +12,7 @@ from clip_caer import torchvision_on_cpu  # noqa: F401  (before open_clip)
 from clip_caer.encoder import ImageEncoder
 from clip_caer.errors import UserError
 from clip_caer.faces.detector import Detector, load_detector
-from clip_caer.model import ClipCaer
+from clip_caer.learning.model import ClipCaer
 from clip_caer.trained.packed import Packed
 
 import open_clip  # isort: skip

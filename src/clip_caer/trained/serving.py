@@ -8,10 +8,10 @@ import mlflow
 import pandas as pd
 import polars as pl
 
+from clip_caer.pictures.video import find_ffmpeg
 from clip_caer.predicting.videos import predict_videos
 from clip_caer.predicting.windows import parse_span
 from clip_caer.trained.run import open_run
-from clip_caer.video import find_ffmpeg
 
 
 class VideoModel(mlflow.pyfunc.PythonModel):

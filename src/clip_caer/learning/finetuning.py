@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from clip_caer.errors import UserError
-from clip_caer.model import ClipCaer
+from clip_caer.learning.model import ClipCaer
 
 
 class EndToEnd(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from clip_caer.wording import (
+from clip_caer.comparison.wording import (
     METRICS,
     interval,
     kinds_of,

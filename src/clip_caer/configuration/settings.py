@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from clip_caer.comparators import COMPARATORS
-from clip_caer.config_file import Places
+from clip_caer.configuration.places import Places
 from clip_caer.errors import UserError, reject
 
 OVERRIDES = ("encoder", "text", "prompts", "temporal", "fusion", "adapter", "train")  # what an ablation may change

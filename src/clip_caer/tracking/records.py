@@ -1,7 +1,7 @@
 """What every step of the experiment leaves behind: one JSON file beside the artifact it tells of.
 
 A record says what was run, on what, by which code, and what came of it. Jobs write records and nothing else; MLflow is
-filled from them afterwards (`clip_caer.tracking`). `{name}.run.json` is the record, `{name}.benchmark.tsv` beside it is
+filled from them afterwards (see `publish`). `{name}.run.json` is the record, `{name}.benchmark.tsv` beside it is
 Snakemake's benchmark of the job, where there is one. A failed job's outputs are deleted, so its record goes to a folder
 of failures instead.
 """

@@ -12,16 +12,16 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from clip_caer.crops import CORNERS
 from clip_caer.dataset.tables import BOXES
 from clip_caer.errors import UserError
 from clip_caer.faces import detect_clip
 from clip_caer.faces.student import SCHEMA, given_faces
 from clip_caer.files import read_parquet, refusal
 from clip_caer.fingerprints import fingerprint
-from clip_caer.frames import EXTRACTED, clip_files, frame_numbers, picture_size, read_picture, size_changed
-from clip_caer.video import Damaged
-from clip_caer.views import person_boxes, view_crops
+from clip_caer.pictures.crops import CORNERS
+from clip_caer.pictures.frames import EXTRACTED, clip_files, frame_numbers, picture_size, read_picture, size_changed
+from clip_caer.pictures.video import Damaged
+from clip_caer.pictures.views import person_boxes, view_crops
 
 if TYPE_CHECKING:
     from clip_caer.faces.detector import Detector

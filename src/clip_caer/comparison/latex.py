@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from clip_caer.wording import METRICS, interval, kinds_of, known, model_names, percent, protocol_names
+from clip_caer.comparison.wording import METRICS, interval, kinds_of, known, model_names, percent, protocol_names
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",

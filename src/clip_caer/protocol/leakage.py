@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from clip_caer.features import FeatureTable, check_cached
+from clip_caer.caching.features import FeatureTable, check_cached
 
 PAIRS = (("train", "test"), ("train", "val"), ("val", "test"))
 MOMENTS = 16  # spread over a clip

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from clip_caer.errors import UserError
-from clip_caer.votes import vote_shares
+from clip_caer.protocol.votes import vote_shares
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -34,8 +34,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from clip_caer.errors import UserError
 from clip_caer.files import atomic
 from clip_caer.fingerprints import fingerprint
-from clip_caer.records import Record, read_records
-from clip_caer.tracking_address import hide_secrets, without_secrets
+from clip_caer.tracking.address import hide_secrets, without_secrets
+from clip_caer.tracking.records import Record, read_records
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from clip_caer.splits import protocol_of, repeat_of
+from clip_caer.protocol.splits import protocol_of, repeat_of
 from clip_caer.statistics import interval_table, student_confusions
 
 

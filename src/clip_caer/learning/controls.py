@@ -8,7 +8,7 @@ Every control is a function of
 
 It gives the predictions of val and test in the format of a run. `majority`, `student_id` and `setting_id` look at no
 features and choose nothing, so they learn from all clips that are not test; `linear_probe` learns from train. The
-control `shuffled_labels` is trained as an ablation, on labels that are dealt anew (see `clip_caer.clips`).
+control `shuffled_labels` is trained as an ablation, on labels that are dealt anew (see `clip_caer.learning.clips`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +20,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
-from clip_caer.evaluation import confusion_of, prediction_table, uar
-from clip_caer.features import FeatureTable
-from clip_caer.model import SCALE
-from clip_caer.prompts import PromptLearner
+from clip_caer.caching.features import FeatureTable
+from clip_caer.learning.model import SCALE
+from clip_caer.learning.prompts import PromptLearner
+from clip_caer.protocol.evaluation import confusion_of, prediction_table, uar
 
 Control = Callable[[pl.DataFrame, Sequence[str], Mapping[str, np.ndarray], np.ndarray | None], pl.DataFrame]
 

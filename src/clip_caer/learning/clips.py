@@ -7,9 +7,9 @@ from typing import Protocol
 import torch
 
 from clip_caer import torchvision_on_cpu  # noqa: F401  (before torchvision)
-from clip_caer.crop_store import CropTable
-from clip_caer.features import FeatureTable
-from clip_caer.segments import centre_frames, draw_frames
+from clip_caer.caching.crop_store import CropTable
+from clip_caer.caching.features import FeatureTable
+from clip_caer.learning.segments import centre_frames, draw_frames
 
 from torchvision.transforms.v2 import functional as pictures  # isort: skip
 

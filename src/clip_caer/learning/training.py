@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from clip_caer.ahead import ahead
-from clip_caer.clips import Clips
 from clip_caer.errors import UserError
-from clip_caer.evaluation import confusion_matrix, uar, war
 from clip_caer.fingerprints import fingerprint
-from clip_caer.losses import make_loss, training_targets
-from clip_caer.model import learned
+from clip_caer.learning.clips import Clips
+from clip_caer.learning.losses import make_loss, training_targets
+from clip_caer.learning.model import learned
+from clip_caer.protocol.evaluation import confusion_matrix, uar, war
 from clip_caer.store import open_tensors, read_tensors, save_tensors
 
 Model = nn.Module  # ClipCaer or EndToEnd: takes the inputs that its Clips draw; has parts()

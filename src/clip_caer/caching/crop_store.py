@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 import numpy as np
 import torch
 
-from clip_caer.features import Crops, sound_clips
+from clip_caer.caching.features import Crops, sound_clips
 from clip_caer.store import open_tensors, refusal, save_bytes
 
 FORMAT = {"format": "clip-caer crops 1"}

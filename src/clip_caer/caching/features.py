@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from clip_caer.errors import UserError
+from clip_caer.pictures.video import Damaged
 from clip_caer.store import open_tensors, read_tensors, refusal, save_tensors
-from clip_caer.video import Damaged
 
 if TYPE_CHECKING:
     from clip_caer.encoder import ImageEncoder

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from clip_caer.crops import CORNERS, Box, clipped, context_view, face_view, person_box
+from clip_caer.pictures.crops import CORNERS, Box, clipped, context_view, face_view, person_box
 
 
 def face_crops(

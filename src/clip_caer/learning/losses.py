@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from clip_caer.clips import Clips
 from clip_caer.errors import UserError
+from clip_caer.learning.clips import Clips
 
 
 class Loss(nn.Module):

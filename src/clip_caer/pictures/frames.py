@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from clip_caer.errors import UserError
 from clip_caer.files import atomic, write_parquet
-from clip_caer.video import Damaged, extract_clip
+from clip_caer.pictures.video import Damaged, extract_clip
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")  # whatever the name says; some others would run a program
 _PICTURE = re.compile(r"([0-9]+)\.(jpg|jpeg|png)", re.IGNORECASE)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from clip_caer.prompts import PromptLearner
+from clip_caer.learning.prompts import PromptLearner
 
 SCALE = 100.0  # cosine similarities become logits; fixed, as CLIP's own temperature after training
 

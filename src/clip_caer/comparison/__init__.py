@@ -1,0 +1,1 @@
+"""The comparison of all models: as a table, and in words, Markdown and LaTeX."""

@@ -1,0 +1,1 @@
+"""The configuration: checked, completed, and merged for each ablation."""

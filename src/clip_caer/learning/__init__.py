@@ -1,0 +1,1 @@
+"""The model, and how it learns from cached features or crops."""

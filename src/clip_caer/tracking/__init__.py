@@ -1,0 +1,1 @@
+"""Records of every step, and their publication to MLflow."""
