@@ -87,6 +87,7 @@ class _Module:
 
     def _uses(self, node: ast.AST) -> Iterator[tuple["_Module", str | None]]:
         imported, parts = dict(self.imported), list(ast.walk(node))
+        attributes = {id(inner.value) for inner in parts if isinstance(inner, ast.Attribute)}
         for inner in parts:
             if isinstance(inner, ast.Import | ast.ImportFrom):
                 imported |= dict(self._imports(inner))
@@ -100,6 +101,8 @@ class _Module:
                 module, name = imported[inner.id]
                 if name is not None:
                     yield from module._resolve(name)
+                elif id(inner) not in attributes:  # a module as a value: it may be asked for anything
+                    yield module, None
             elif isinstance(inner, ast.Name) and inner.id in self.bound:
                 yield self, inner.id
 
@@ -111,8 +114,12 @@ class _Module:
         yield self, name
 
     def _imports(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, tuple["_Module", str | None]]]:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(f"{self.path}: `{ast.unparse(node)}` is not followed; name the whole module.")
         for alias in node.names:
             if isinstance(node, ast.Import):
+                if "." in alias.name and not alias.asname and self._find(alias.name):
+                    raise ValueError(f"{self.path}: `{ast.unparse(node)}` is not followed; write it with `as`.")
                 module, local = self._find(alias.name), alias.asname or alias.name
                 if module:
                     yield local, (module, None)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clip_caer import fingerprints
 from clip_caer.fingerprints import code_digest, fingerprint
 
 FILES = {
@@ -58,8 +59,6 @@ def digest(tmp_path):
         if name:
             assert old in FILES[name]
             write(name, FILES[name].replace(old, new))
-        from clip_caer import fingerprints
-
         fingerprints._Module.read.cache_clear()
         return code_digest(tmp_path / "script.py", tmp_path / "pkg")
 
@@ -80,6 +79,32 @@ def digest(tmp_path):
 )
 def test_an_edit_of_what_is_reached_changes_the_digest(digest, edit):
     assert digest(*edit) != digest()
+
+
+def test_a_module_that_is_handed_on_counts_as_a_whole(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/__init__.py").write_text("")
+    (tmp_path / "s.py").write_text("from pkg import a\nhelpers = a\nprint(helpers.f())\n")
+    found = set()
+    for number in (1, 2):
+        (tmp_path / "pkg/a.py").write_text(f"def f():\n    return {number}\n")
+        fingerprints._Module.read.cache_clear()
+        found.add(code_digest(tmp_path / "s.py", tmp_path / "pkg"))
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("line", ["import pkg.a", "from . import a", "from .a import f"])
+def test_imports_that_are_not_followed_are_refused(tmp_path, line):
+    (tmp_path / "pkg").mkdir()
+    for name, text in {
+        "__init__": "",
+        "a": "def f():\n    return 1\n",
+        "b": f"{line}\ndef g():\n    return 2\n",
+    }.items():
+        (tmp_path / f"pkg/{name}.py").write_text(text)
+    (tmp_path / "s.py").write_text("from pkg.b import g\ng()\n")
+    with pytest.raises(ValueError, match="is not followed"):
+        code_digest(tmp_path / "s.py", tmp_path / "pkg")
 
 
 @pytest.mark.parametrize(
