@@ -8,7 +8,9 @@ ADVISORIES := api.osv.dev
 # CONFIG: the file of an experiment; without it config.yaml, which is the demo. ARGS: options of the command.
 
 BIN := .venv/bin
-RESULTS = $(or $(shell sed -n 's/^results: *"\{0,1\}\([^" \#]*\).*/\1/p' $(or $(CONFIG),config.yaml)),results)
+CONFIG_FILE = $(or $(CONFIG),config.yaml)
+READ_RESULTS = import sys, yaml; print((yaml.safe_load(open(sys.argv[1])) or {}).get("results", "results"))
+RESULTS = $(shell $(BIN)/python -c '$(READ_RESULTS)' "$(CONFIG_FILE)" 2> /dev/null)
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 # The wheels that a machine keeps for pip serve uv too; where there are none, torch comes with its CUDA packages.
 INSTALL = UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --python $(BIN)/python -b envs/constraints.txt
@@ -51,6 +53,7 @@ bench: setup ## measure each stage beside its limit; files in benchmarks/ (ARGS=
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 ui: setup ## look at the runs in MLflow, http://127.0.0.1:5000 (PORT=5001 for another port)
+	@test -f "$(CONFIG_FILE)" || { echo "There is no $(CONFIG_FILE): CONFIG is the file of an experiment."; exit 1; }
 	@test -f "$(RESULTS)/mlflow.db" || { echo "There are no runs yet in $(RESULTS): run \`make demo\` first."; exit 1; }
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui \
 	  --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri "sqlite:///$(abspath $(RESULTS))/mlflow.db"

@@ -58,6 +58,7 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
             model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights",
         )
         times = round(one["ratio"] * math.ceil(sum(counts[0]) / ORIGINAL["batch"]), 1)
+        print(f"  {times:,.0f} times as fast as the original's epoch", flush=True)
         found.append({**one, "times_as_fast": times, **({} if quick else {"goal_times_as_fast": GOALS[batch]})})
     return [*found, all_runs(model, counts, device)]
 

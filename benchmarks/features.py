@@ -32,8 +32,8 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
     model, comparisons = TINY if quick else write_clip(work / "clip"), []
     gpu = device == "cuda"
     n_clips, n_frames, batch = (80, 31, 512) if gpu else (2, 6, 64) if quick else (2, 16, 64)
-    cases = [("bf16", 640, 480, False), ("bf16", 1920, 1080, False), ("bf16", 640, 480, True)]
-    for precision, width, height, cached in [("fp32", 640, 480, False), *([] if quick else cases)]:
+    cases = [("bf16", 640, 480, True), ("bf16", 640, 480, False), ("bf16", 1920, 1080, False)]
+    for precision, width, height, cached in [*([] if quick else cases), ("fp32", 640, 480, False)]:
         encoder = ImageEncoder(load_clip(model, None, precision, device))
         shard = _write_shard(work / f"{precision} {height} {cached}", width, height, n_clips, n_frames)
         load = crop_loader(shard, _faces(shard, height), VIEW, config["views"][VIEW], encoder.image_size)

@@ -29,16 +29,7 @@ def main(stages: Sequence[str], quick: bool, to: Path) -> None:
         about["load_average_after"] = [round(load, 2) for load in os.getloadavg()]
         path = to / file_name(name, device, stage.packages())
         write_json({"stage": name, "about": stage.__doc__.strip(), "conditions": about, "measured": found}, path)
-        print(f"\n{path}")
-        for one in found:
-            print(f"  {tell(one)}")
-
-
-def tell(one: dict) -> str:
-    """One line of what was measured."""
-    told = [f"{one['name']}: {one['stage']['seconds']:.2f} s"]
-    told += [f"{key.replace('_', ' ')} {one[key]}" for key in one if key.startswith(("ratio", "times", "goal"))]
-    return ", ".join(told)
+        print(f"{path}\n")
 
 
 if __name__ == "__main__":

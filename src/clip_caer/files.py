@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and known by their sha256."""
 
+import functools
 import hashlib
 import json
 import os
@@ -37,6 +38,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary = workplace / path.name
         yield temporary
         if temporary.is_file():
+            temporary.chmod(0o666 & ~_umask())  # whatever the writer made of it: others of the group read it too
             _sync(temporary)
         elif temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
@@ -48,6 +50,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         if workplace:
             shutil.rmtree(workplace, ignore_errors=True)
+
+
+@functools.cache
+def _umask() -> int:
+    """Which permissions new files do not get; it can only be read by setting it."""
+    os.umask(umask := os.umask(0o022))
+    return umask
 
 
 def _sync(file: Path) -> None:

@@ -131,6 +131,15 @@ def test_videos_outside_of_the_sheets_folder(tmp_path):
         assert clips.select("clip_id", "source").row(0) == ("videos/a", str(tmp_path / "videos" / "a.mp4"))
 
 
+def test_two_videos_with_one_name_but_for_the_suffix_are_told(tmp_path):
+    for name in ("a.mkv", "a.mp4"):
+        (tmp_path / name).touch()
+    sheet = write_sheet(tmp_path, "a.mkv,fatigue,S1", "a.mp4,fatigue,S1", "a.mp4,fatigue,S1")
+    told = complaint(sheet)
+    assert "line 3: duplicate clip 'a'; it is in line 2 already, with another suffix" in told
+    assert "line 4: duplicate clip 'a'; it is in line 2 already, with another suffix" in told
+
+
 def test_every_problem_is_told_with_its_line(tmp_path):
     write_pictures(tmp_path / "gap", draw_frames(4))
     (tmp_path / "gap" / "2.jpg").unlink()
@@ -181,7 +190,8 @@ def test_every_problem_is_told_with_its_line(tmp_path):
         (b"", "is empty; expected a heading with video, label, subject"),
         (b"\n \n", "is empty"),
         (b"video,label,subject\n", "has no clips"),
-        (b"video;label;subject\na.mp4;fatigue;S1\n", "the column 'label' is missing"),
+        (b"video;label;subject\na.mp4;fatigue;S1\n", "separated by ';'; expected commas"),
+        (b"video\tlabel\tsubject\na.mp4\tfatigue\tS1\n", r"separated by '\\t'; expected commas"),
         (b"video,label,subject,spilt\n", "unknown column 'spilt'.*did you mean 'split'"),
         (b"video,label,subject,video\n", "'video' stands there more than once"),
         ("video,label,subject\né.mp4,fatigue,S1\n".encode("latin-1"), "not UTF-8 .byte 20"),

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from clip_caer.cli import main
 from clip_caer.errors import UserError
-from clip_caer.explaining.clips import Case, open_sound
+from clip_caer.explaining.clips import Case
 from clip_caer.explaining.explain import explain
+from clip_caer.explaining.gallery import SUFFIXES, write_gallery, write_sheet
 from clip_caer.explaining.heat import _rollout, heat_maps
 from clip_caer.explaining.sheet import contact_sheet, heated
-from clip_caer.predicting.source import open_source
+from clip_caer.pictures.video import Damaged
+from clip_caer.trained.file import write_model
 from clip_caer.trained.model import Trained
 from clips import FFMPEG, spoil, write_video
 from packed_model import WORDS, detector_weights, draw_student, zero_shot
@@ -103,21 +106,52 @@ def test_a_tower_of_another_kind_is_refused():
 
 def test_a_clip_is_explained_on_a_sheet(tmp_path, resnet):
     video = write_video(tmp_path / "phone.mp4", draw_student(1, "phone", frames=9))
-    case = Case("phone", open_source(video, FFMPEG), label="book")
+    case = Case("phone", video, FFMPEG, label="book")
     told = explain(case, resnet, resnet.load_detector())
     assert told.predicted == "phone" and told.share == {"context": 1.0}
     assert told.frames == [2, 4, 6, 8] and set(told.heat["context"]) == {0, 1, 2, 3}
     sheet = np.asarray(contact_sheet([told, told, told], "three"))
     assert (sheet[:64] != 255).any() and sheet.shape[1] > 2 * 4 * 100
+    for suffix in SUFFIXES:
+        write_sheet([told], resnet, tmp_path / f"sheet{suffix}")
+        assert (tmp_path / f"sheet{suffix}").stat().st_size > 1000
 
 
-def test_a_damaged_clip_is_told(tmp_path, resnet):
-    video = spoil(write_video(tmp_path / "spoiled.mp4", draw_student(1, "phone", frames=9)))
-    with pytest.raises(UserError, match=r"spoiled.mp4 is damaged: "):
-        explain(Case("x", open_source(video, FFMPEG)), resnet, resnet.load_detector())
-    (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(UserError, match=r"text.mp4 is damaged: "):
-        open_sound(tmp_path / "text.mp4", FFMPEG)
+@pytest.fixture
+def folder(tmp_path):
+    """A sound video between two that are damaged: one within, one that is none."""
+    spoil(write_video(tmp_path / "videos/1.mp4", draw_student(1, "phone", frames=9)))
+    write_video(tmp_path / "videos/2.mp4", draw_student(1, "phone", frames=9))
+    (tmp_path / "videos/3.mp4").write_text("no video")
+    return tmp_path / "videos"
+
+
+def test_a_damaged_clip_is_told(folder, resnet, tmp_path):
+    for name in ("1.mp4", "3.mp4"):
+        with pytest.raises(Damaged):
+            explain(Case("x", folder / name, FFMPEG), resnet, resnet.load_detector())
+    cases = [Case(file.name, file, FFMPEG) for file in sorted(folder.iterdir())]
+    with pytest.raises(UserError, match=r"(?s)2 problems.*1.mp4 is damaged: .*3.mp4 is damaged: "):
+        write_gallery(cases, resnet, tmp_path / "gallery.png")
+    assert not (tmp_path / "gallery.png").exists()
+
+
+def test_damaged_videos_are_left_out_and_told_and_the_others_are_explained(folder, tmp_path, capsys, request):
+    model, sheet = tmp_path / "model.safetensors", tmp_path / "sheet.png"
+    write_model(zero_shot(detector_weights(request)), model)
+    command = ["explain", "--run", str(model), "--output", str(sheet)]
+    assert main([*command, str(folder)]) == 1
+    shown = capsys.readouterr()
+    complaints = [line for line in shown.err.splitlines() if line.startswith("clip-caer explain: ")]
+    assert [line.split(" is damaged: ")[0] for line in complaints] == [
+        f"clip-caer explain: {folder / name}" for name in ("1.mp4", "3.mp4")
+    ]
+    assert f"written to {sheet}" in shown.out and sheet.is_file()
+    sheet.unlink()
+    assert main([*command, str(folder / "1.mp4"), str(folder / "3.mp4")]) == 1
+    shown = capsys.readouterr()
+    assert "No clip can be explained: 2 problems." in shown.err and not shown.out and not sheet.exists()
+    assert main([*command, str(folder / "2.mp4")]) == 0
 
 
 def test_heat_glows_where_it_counts():

@@ -94,6 +94,11 @@ def test_a_foreign_file_is_refused(path, fingerprint, view):
         read_features([path], fingerprint, view)
 
 
+def test_a_file_has_the_permissions_of_any_new_file(path, tmp_path):
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_file_cut_short_is_refused(path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UserError, match=r"0\.safetensors"):

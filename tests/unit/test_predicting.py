@@ -62,11 +62,37 @@ def test_what_is_no_length_of_time(text):
         (8, 4, None, [(0, 4), (2, 6), (4, 8)]),
         (3, 4, None, [(0, 3)]),
         (6, 2, 3, [(0, 2), (3, 5), (4, 6)]),
+        (21, 10, 30, [(0, 10), (11, 21)]),
+        (21, 20, 50, [(0, 20), (1, 21)]),
+        (20, 20, 50, [(0, 20)]),
+        (21, 5, 8, [(0, 5), (8, 13), (16, 21)]),
+        (20, 5, 8, [(0, 5), (8, 13), (15, 20)]),
     ],
 )
-def test_windows_in_frames_cover_a_video_to_its_end(n_frames, length, step, expected):
-    length, step = (n and Span(n, "f") for n in (length, step))
-    assert make_windows(n_frames, None, length, step) == expected
+def test_windows_cover_a_video_to_its_end_in_frames_and_in_seconds(n_frames, length, step, expected):
+    frames = [n and Span(n, "f") for n in (length, step)]
+    assert make_windows(n_frames, None, *frames) == expected
+    seconds, times = [n and Span(n / 10, "s") for n in (length, step)], [n / 10 for n in range(n_frames)]
+    assert make_windows(n_frames, times, *seconds) == expected
+
+
+@pytest.mark.parametrize("units", ["ss", "sf", "fs", "ff"])
+@pytest.mark.parametrize("step", [3, 10, 25, 60, 1000])
+@pytest.mark.parametrize("n_frames", [1, 20, 21, 52])
+def test_every_window_lies_within_the_video_and_the_last_ends_with_it(n_frames, step, units):
+    rng = np.random.default_rng(n_frames)
+    times = [0.0, *np.cumsum(rng.choice([0.01, 0.1, 0.3], n_frames - 1)).tolist()]
+    spans = {"s": lambda n: Span(n / 10, "s"), "f": lambda n: Span(n, "f")}
+    length, step = spans[units[0]](10), spans[units[1]](step)
+    windows = make_windows(n_frames, times, length, step)
+    assert all(0 <= window.start < window.stop <= n_frames for window in windows)
+    assert [window.start for window in windows] == sorted({window.start for window in windows})
+    assert windows[0].start == 0 and windows[-1].stop == n_frames
+
+
+def test_a_step_needs_a_window():
+    with pytest.raises(UserError, match="A step needs a window"):
+        make_windows(10, None, None, Span(1, "f"))
 
 
 def test_windows_in_seconds_go_by_the_times_of_the_frames():
@@ -163,6 +189,12 @@ def test_a_folder_of_pictures_is_a_clip_too(tmp_path, trained, detector):
     table, _ = predict_video(open_source(folder, FFMPEG), trained, detector, Span(4, "f"), Span(4, "f"))
     assert table.select("first_frame", "last_frame", "start").rows() == [(1, 4, None), (5, 8, None), (8, 11, None)]
     assert set(table["predicted"]) == {"phone"}
+
+
+def test_a_step_longer_than_its_window_leaves_a_gap(tmp_path, trained, detector):
+    source = open_source(write_video(tmp_path / "short.mp4", draw_frames(52)), FFMPEG)  # 2.08 s
+    table, _ = predict_video(source, trained, detector, Span(1, "s"), Span(3, "s"))
+    assert table.select("first_frame", "last_frame").rows() == [(1, 25), (28, 52)]
 
 
 def test_no_picture_is_kept_longer_than_its_window(tmp_path, trained, detector, monkeypatch):

@@ -12,10 +12,11 @@ from clip_caer.predicting.predict import Prediction, predict_video
 from clip_caer.predicting.source import Source, open_source
 from clip_caer.showing.annotate import annotated, boxes_by_frame
 from clip_caer.showing.anonymise import GROWN, all_faces, blurred, load_hider, stream_without_faces
+from clip_caer.showing.clock import repeated, steady_clock
 from clip_caer.showing.course import course, part_at
 from clip_caer.showing.h264 import write_h264
 from clip_caer.showing.palette import class_colours, letters_on
-from clip_caer.showing.timeline import timeline_figure
+from clip_caer.showing.timeline import _roomiest, timeline_figure
 from clip_caer.trained.model import Trained
 from clips import FFMPEG, draw_frames, write_video
 from packed_model import detector_weights, draw_student, zero_shot
@@ -93,6 +94,58 @@ def test_the_video_is_h264_that_browsers_play(tmp_path):
     assert len(back) == 12 and np.abs(back[3].astype(int) - frames[3]).mean() < 6
 
 
+VARIABLE = ("-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p")
+LEFT_OUT = "select=not(eq(mod(n\\,5)\\,3))"
+
+
+@pytest.mark.parametrize(
+    ("name", "tick", "filters", "rate"),
+    [
+        ("even.mp4", "1/90000", "setpts=N/25/TB", 25),
+        ("rounded.mkv", "1/1000", "setpts=N/30/TB", 30),
+        ("fast.mkv", "1/1000", "setpts=N/240/TB", 240),
+        ("frames left out.mp4", "1/90000", f"setpts=N/25/TB,{LEFT_OUT}", 25),
+        ("frames left out, rounded.mkv", "1/1000", f"setpts=N/30/TB,{LEFT_OUT}", 30),
+        ("uneven.mp4", "1/90000", "setpts=N*N*0.01/TB", 60),
+    ],
+)
+def test_the_copy_shows_each_frame_when_the_source_does(tmp_path, trained, name, tick, filters, rate):
+    from clip_caer.predicting.videos import Pictures, draw_pictures
+
+    times_of_frames = ("-vf", f"settb={tick},{filters}", "-enc_time_base", tick.replace("/", ":"))
+    frames = draw_frames(24)
+    source = open_source(write_video(tmp_path / name, frames, *times_of_frames, *VARIABLE), FFMPEG)
+    row = {"first_frame": 1, "last_frame": 24, "start": 0.0, "end": source.times[-1] + 1 / source.rate}
+    row |= {"student": None, "predicted": "book", "calibrated_book": 1.0}
+    faces = {"frame": [], "student": [], "x0": [], "y0": [], "x1": [], "y1": []}
+    prediction = Prediction(pl.DataFrame([row]), pl.DataFrame(faces))
+
+    draw_pictures(source, prediction, trained, tmp_path / "out", Pictures(annotate=True))
+
+    copy = open_source(tmp_path / "out.annotated.mp4", FFMPEG)
+    assert copy.rate == pytest.approx(rate, rel=2e-3)
+    shown = [round((picture[:300, :200].mean() - 20) / 5) for picture in copy.pictures()]  # as in `frame_number`
+    own = [round((picture[:30, :20].mean() - 20) / 5) for picture in source.pictures()]
+    assert list(dict.fromkeys(shown)) == own, "all of them, in order"
+    first = [copy.times[shown.index(number)] for number in own]
+    assert first == pytest.approx(source.times, abs=0.51 / rate)
+    assert copy.times[-1] + 1 / copy.rate == pytest.approx(row["end"], abs=0.51 / rate)
+    if "setpts=N/" in filters and LEFT_OUT not in filters:
+        assert shown == own, "frame for frame"
+
+
+def test_of_frames_that_share_a_tick_the_last_is_shown():
+    source = Source(None, ["1.jpg", "2.jpg", "3.jpg", "4.jpg"], [0.0, 0.0, 0.001, 0.1], FFMPEG)
+    rate, ticks = steady_clock(source)
+    assert (rate, ticks) == (60, [0, 0, 6, 2])
+    assert list(repeated(["a", "b", "c", "d"], ticks)) == [*"cccccc", *"dd"]
+
+
+@pytest.mark.parametrize("times", [None, [0.0, 0.0, 0.0]])
+def test_where_times_are_not_known_each_frame_is_shown_once(times):
+    assert steady_clock(Source(None, ["1.jpg", "2.jpg", "3.jpg"], times, FFMPEG)) == (12, [1, 1, 1])
+
+
 def test_a_video_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(UserError, match=r"copy.mp4 cannot be written: .*not divisible by 2"):
         write_h264(iter(draw_frames(3, width=65)), tmp_path / "copy.mp4", 25, FFMPEG)
@@ -105,6 +158,33 @@ def test_the_timeline_has_a_panel_for_each_student_and_names_in_its_areas():
     names = [sorted(text.get_text() for text in axis.texts) for axis in figure.axes]
     assert names == [["calm", "keen"], ["calm", "keen"]]
     assert [axis.get_ylabel() for axis in figure.axes] == ["student 1", "student 2"]
+
+
+def test_the_legend_of_the_timeline_names_thin_classes_too():
+    classes = ["calm", "keen", *(f"a class with a long name {n}" for n in range(8))]
+    thin = dict.fromkeys([f"calibrated_{name}" for name in classes[2:]], 0.0)
+    table = predictions((1, 1, 2, 0.0, 1.0, 0.9)).with_columns(**{name: pl.lit(p) for name, p in thin.items()})
+    figure = timeline_figure(table, classes, "lesson")
+    (legend,) = figure.legends
+    colours = {
+        text.get_text(): tuple(round(255 * part) for part in patch.get_facecolor()[:3])
+        for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
+    }
+    assert list(colours.items()) == list(class_colours(classes).items())
+    figure.draw_without_rendering()
+    box = legend.get_window_extent()
+    assert box.y1 <= min(axis.get_tightbbox().y0 for axis in figure.axes), "it hides no data"
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+
+
+def test_a_name_stands_where_it_fits_into_its_area():
+    edges = np.array([(0, 1), (1, 2), (2, 3), (5, 9)])  # a gap from 3 to 5
+    bottom, top = np.array([0.0, 0.2, 0.0, 0.5]), np.array([1.0, 0.9, 0.6, 0.8])
+    assert _roomiest(edges, bottom, top, 0.5) == (0.5, 0, 1)
+    assert _roomiest(edges, bottom, top, 1.5) == (1.5, 0.2, 0.6)
+    assert _roomiest(edges, bottom, top, 3.5) == (7, 0.5, 0.8)
+    _, low, high = _roomiest(edges, bottom, top, 4.5)
+    assert low == high, "it fits nowhere"
 
 
 def test_letters_can_be_read_on_every_colour():

@@ -1,6 +1,9 @@
 """What the user sees when something is wrong: what, where, and what to do, and no traceback."""
 
+import shutil
+
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -68,6 +71,36 @@ def test_a_wrong_config_is_told_with_its_key(experiment, changes, told):
 
     assert all(words in outcome.output for words in told), outcome.output
     assert not outcome.rules & {"frames", "faces", "features", "train"}
+
+
+def test_a_config_without_an_encoder_is_told(experiment):
+    config = experiment.config
+    del config["encoder"]
+    (experiment.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "'encoder' is missing" in experiment.fail().output
+
+
+def test_clips_that_cannot_be_dealt_are_told_before_any_work(tmp_path, model, weights):
+    labels = ["calm", "keen"] * 2
+    rows = [{"video": f"{n}.mp4", "label": label, "subject": f"s{n % 2}"} for n, label in enumerate(labels)]
+    for row in rows:
+        write_video(tmp_path / "data" / row["video"], draw_frames())
+    write_sheet(tmp_path / "data", rows)
+    dataset = {"reader": "csv", "path": "data/clips.csv", "label_sets": {"fine": ["calm", "keen"]}, "shards": 2}
+    experiment = set_up(tmp_path, model, weights, dataset=dataset, protocols={"subject_kfold": {"folds": 3}})
+
+    outcome = experiment.fail()
+
+    assert "2 student(s) cannot be dealt into 3 folds without sharing one. Bring more students." in outcome.output
+    assert outcome.rules - {"database", "settings"} == {"index"}
+
+
+def test_results_without_snakemakes_notes_are_not_taken_for_up_to_date(experiment):
+    (experiment.folder / ".snakemake").rename(experiment.folder / "elsewhere")
+    assert "has no notes" in experiment.fail().output
+    shutil.rmtree(experiment.folder / ".snakemake")
+    (experiment.folder / "elsewhere").rename(experiment.folder / ".snakemake")
+    experiment.plan("results/summary/comparison.md")
 
 
 def test_a_model_that_explodes_is_told_and_recorded(experiment):

@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple

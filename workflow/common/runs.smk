@@ -67,7 +67,26 @@ def check_local_files():
     reject(sorted(set(problems)), "The configuration is wrong")
 
 
+def noted(file):
+    """Whether snakemake knows how a file was made, or that it was being made: its notes are named so."""
+    name = urlsafe_b64encode(file.encode()).decode()
+    return len(name) > 254 or any(Path(".snakemake", kind, name).exists() for kind in ("metadata", "incomplete"))
+
+
+def check_notes():
+    """Results without snakemake's notes on them cannot be told from stale ones: it would take them for up to date."""
+    weights = [file for model in MODELS for split in SPLITS for file in run_files("weights.safetensors", model, split)]
+    there = [file for file in [f"{RESULTS}/summary/report.html", *weights] if Path(file).exists()]
+    if there and not any(map(noted, there)):
+        raise UserError(
+            f"{RESULTS}: snakemake has no notes, in {Path('.snakemake').absolute()}, of how these results were made, so "
+            "nobody can tell whether they are stale. Start in the folder where they were made, bring its .snakemake "
+            f"here, or delete {RESULTS}/runs and {RESULTS}/summary; caches of features, faces and frames stay good."
+        )
+
+
 try:
+    check_notes()
     check_local_files()
     DATASET_STATE = "" if DEMO else dataset_state(DATASET)
 except UserError as error:

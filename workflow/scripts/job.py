@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,22 +12,29 @@ from clip_caer.tracking.records import Record, recording
 
 
 @contextmanager
-def job(snakemake) -> Iterator[None]:
-    """Print into the rule's log; end with a UserError's own words, in the log and on the terminal."""
+def job(snakemake) -> Iterator[Callable[[str], None]]:
+    """Print into the rule's log; end with a UserError's own words, in the log and on the terminal.
+
+    Gives a function that tells the user something there.
+    """
     end_with(int(os.environ["SNAKEMAKE_PROCESS"]))
     terminal = os.dup(2)
+
+    def tell(text: object) -> None:
+        os.write(terminal, f"\n{snakemake.rule}: {text}\n\n".encode(errors="backslashreplace"))
+        with suppress(OSError):  # the log may lie on a disk that is full
+            print(text, file=sys.stderr, flush=True)
+
     with open(snakemake.log[0], "w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
-            yield
+            yield tell
         except (UserError, OSError) as error:
             told = error if isinstance(error, UserError) else refused(error, snakemake.log[0])
             if told is None:
                 raise
-            os.write(terminal, f"\n{snakemake.rule}: {told}\n\n".encode(errors="backslashreplace"))
-            with suppress(OSError):  # the log may lie on the disk that is full
-                print(told, file=sys.stderr, flush=True)
+            tell(told)
             sys.exit(1)
 
 

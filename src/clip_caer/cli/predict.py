@@ -6,7 +6,7 @@ from pathlib import Path
 
 import shtab
 
-from clip_caer.cli.options import add_anonymise, add_device, add_ffmpeg, add_run
+from clip_caer.cli.options import add_anonymise, add_device, add_ffmpeg, add_run, expect_folder
 
 NAME = "predict"
 HELP = "tell the emotions of students in new videos"
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--window", metavar="LENGTH", help="of a sliding window: 4s is seconds, 100f frames (default: the whole video)"
     )
-    parser.add_argument("--step", metavar="LENGTH", help="from one window to the next (default: half a window)")
+    parser.add_argument(
+        "--step", metavar="LENGTH", help="from one window to the next (default: half a window); needs --window"
+    )
     parser.add_argument(
         "--students",
         choices=["one", "all"],
@@ -51,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "all: everybody whose face is there for a quarter of the window, each with a number",
     )
     parser.add_argument(
-        "--annotate", action="store_true", help="write an H.264 copy with boxes, classes and a timeline"
+        "--annotate",
+        action="store_true",
+        help="write an H.264 copy with boxes, classes and a timeline; it has no sound",
     )
     parser.add_argument("--timeline", action="store_true", help="write a picture of each student's emotions over time")
     add_anonymise(parser)
@@ -64,11 +68,13 @@ def call(args: argparse.Namespace) -> int:
     from clip_caer.pictures.video import find_ffmpeg
     from clip_caer.predicting.source import find_videos
     from clip_caer.predicting.videos import Pictures, as_text, predict_videos, write_predictions
-    from clip_caer.predicting.windows import parse_span
+    from clip_caer.predicting.windows import check_spans, parse_span
     from clip_caer.trained.run import open_run
 
-    videos = find_videos(args.videos)
+    expect_folder(args.output)
     window, step = map(parse_span, (args.window, args.step))
+    check_spans(window, step)
+    videos = find_videos(args.videos)
     trained = open_run(args.run, find_device(args.device))
     pictures = Pictures(args.annotate, args.timeline, args.anonymise)
     table = predict_videos(

@@ -129,7 +129,7 @@ def _explain(error: ValidationError, places: Places) -> str:
         types = error.validator_value
         told = f"{_shown(error.instance)}; expected {types if isinstance(types, str) else ' or '.join(types)}"
     elif error.validator == "required":
-        told = error.message
+        told = f"{error.message.removesuffix(' is a required property')} is missing"
     else:
         told = f"{error.message[:300]}. {error.schema.get('description', '')}".strip()
     place = next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)

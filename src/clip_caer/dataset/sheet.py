@@ -38,7 +38,12 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
         row = dict.fromkeys(_COLUMNS, "") | dict(zip(lines[0][1], cells, strict=True))
         clip = _read_clip(row, path.parent, labels, complain)
         if clip["clip_id"] in clips:
-            complain(f"duplicate clip {clip['clip_id']!r}; it is in line {first[clip['clip_id']]} already")
+            other = f"it is in line {first[clip['clip_id']]} already"
+            same = clip["source"] == clips[clip["clip_id"]]["source"]
+            complain(
+                f"duplicate clip {clip['clip_id']!r}; {other}"
+                + ("" if same else ", with another suffix, which is no part of a clip's id; rename one")
+            )
         elif clip["clip_id"]:
             clips[clip["clip_id"]], first[clip["clip_id"]] = clip, line
     for clip_id in clips:
@@ -51,6 +56,14 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
     if not clips:
         raise UserError(f"The sheet {path} has no clips: nothing stands below its heading.")
     return Dataset.of(path.parent, ({key: value or None for key, value in clip.items()} for clip in clips.values()))
+
+
+def read_labels(path: Path) -> list[str]:
+    """The labels that stand in a sheet, in alphabetical order. Raises `UserError` if it is no such sheet."""
+    (line, heading), *lines = _read_lines(path)
+    _check_heading(path, line, heading)
+    place = heading.index("label")
+    return sorted({cells[place].strip() for _, cells in lines if len(cells) > place} - {""})
 
 
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -79,6 +92,10 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _check_heading(path: Path, line: int, heading: list[str]) -> None:
+    if len(heading) == 1 and (other := re.search(r"[;\t|]", heading[0])):
+        raise UserError(
+            f"The sheet {path} has its cells separated by {other[0]!r}; expected commas. Save it as csv with commas."
+        )
     problems = Problems()
     complain = problems.at(f"{path.name} line {line}")
     for column in heading:

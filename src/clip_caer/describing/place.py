@@ -1,6 +1,5 @@
 """Which dataset is meant: a sheet, RAER's folder, or the one of a config; and the settings that go with it."""
 
-import csv
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import yaml
 
 from clip_caer.configuration.settings import complete
 from clip_caer.dataset import Dataset, class_names, read_dataset
+from clip_caer.dataset.sheet import read_labels
 from clip_caer.errors import UserError
 from clip_caer.faces.weights import WEIGHTS, check_released, fetch_weights
 
@@ -64,7 +64,10 @@ def _config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a config, a mapping with the key dataset.")
     config = _complete(given)
     if config["dataset"]["reader"] == "demo":
-        config["dataset"]["path"] = str(Path(config["results"], "demo/clips.csv"))
+        sheet = Path(config["results"], "demo/clips.csv")
+        if not sheet.exists():
+            raise UserError(f"{path} is the demo, whose clips are not drawn yet. Run `make demo` first.")
+        config["dataset"]["path"] = str(sheet)
     return config
 
 
@@ -78,14 +81,8 @@ def _complete(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _labels(path: Path) -> list[str]:
-    """The labels of a sheet, in alphabetical order; the reader complains of what else is wrong with it."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            labels = {(row.get("label") or "").strip() for row in csv.DictReader(stream)} - {""}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"{path} cannot be read as a sheet: {error}. Expected a csv, a config, or RAER's folder."
-        ) from error
+    """The labels of a sheet, in alphabetical order."""
+    labels = read_labels(path)
     if len(labels) < 2:
-        raise UserError(f"{path}: expected a sheet with the columns video, label and subject, and two labels or more.")
-    return sorted(labels)
+        raise UserError(f"{path}: its labels are {', '.join(labels) or 'empty'}; expected two labels or more.")
+    return labels

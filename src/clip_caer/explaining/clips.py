@@ -7,17 +7,20 @@ import polars as pl
 
 from clip_caer.errors import UserError
 from clip_caer.files import read_parquet
-from clip_caer.pictures.video import Damaged, find_ffmpeg
+from clip_caer.pictures.video import find_ffmpeg
 from clip_caer.pictures.views import person_boxes
-from clip_caer.predicting.source import Source, open_source
 from clip_caer.trained.settings import read_settings
 
 
 class Case(NamedTuple):
-    """A clip. label: its true class, where known. faces, person: boxes that came with the dataset, if any."""
+    """A clip: a video, or a folder of pictures, and the ffmpeg that opens it.
+
+    label: its true class, where known. faces, person: boxes that came with the dataset, if any.
+    """
 
     name: str
-    source: Source
+    path: Path
+    ffmpeg: str
     label: str | None = None
     faces: pl.DataFrame | None = None
     person: tuple[float, ...] | None = None
@@ -51,16 +54,8 @@ def cases_of_run(run: Path, clip_ids: list[str]) -> list[Case]:
         boxes = read_parquet(results / "index" / "boxes" / f"{clip['shard']}.parquet").filter(clip_id=clip_id)
         faces = boxes.filter(kind="face")
         person = person_boxes(boxes).get(clip_id)
-        cases.append(Case(clip_id, open_sound(path, ffmpeg), clip["label"], faces if len(faces) else None, person))
+        cases.append(Case(clip_id, path, ffmpeg, clip["label"], faces if len(faces) else None, person))
     return cases
-
-
-def open_sound(path: Path, ffmpeg: str) -> Source:
-    """A video, or a folder of pictures. Raises UserError if it is damaged."""
-    try:
-        return open_source(path, ffmpeg)
-    except Damaged as damage:
-        raise UserError(f"{path} is damaged: {damage}.") from damage
 
 
 def _ranked(run: Path) -> pl.DataFrame:

@@ -5,18 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_caer.caching.features import Crops
-from clip_caer.errors import UserError
 from clip_caer.explaining.clips import Case
 from clip_caer.explaining.heat import heat_maps
 from clip_caer.faces.detector import Detector
 from clip_caer.faces.student import clip_faces, given_faces
 from clip_caer.pictures.crops import CORNERS
 from clip_caer.pictures.frames import shrunk
-from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.attribution import decide, shares
 from clip_caer.predicting.look import encode, look
 from clip_caer.predicting.plan import Plan, make_plan
-from clip_caer.predicting.source import Encoded, Source, decoded, frame_size
+from clip_caer.predicting.source import Encoded, Source, decoded, frame_size, open_source
 from clip_caer.predicting.windows import Window
 from clip_caer.showing.anonymise import without_faces
 from clip_caer.trained.model import Trained
@@ -47,21 +45,18 @@ def explain(case: Case, trained: Trained, detector: Detector, hider: Detector | 
     """Explain what was predicted for one student in one clip.
 
     hider: finds the faces that are to be blurred in the pictures shown, not in those that the model sees.
-    Raises UserError if the clip is damaged.
+    Raises Damaged.
     """
-    source = case.source
+    source = open_source(case.path, case.ffmpeg)
     plan = make_plan(source, trained.about, Window(0, len(source.names)))
     numbers, fill_gap = [source.numbers[frame] for frame in plan.used], trained.about["faces"]["fill_gap"]
-    try:
-        kept, detections = _read(source, plan, detector, search=case.faces is None)
-        if case.faces is None:
-            faces = clip_faces(detections, numbers, fill_gap)
-        else:
-            faces = given_faces(case.faces, numbers, fill_gap)
-        size = frame_size(kept[plan.shown[0]])
-        crops = look(trained, plan, lambda frame, shrink: decoded(kept[frame], shrink), size, faces, case.person)
-    except Damaged as damage:
-        raise UserError(f"{source.path} is damaged: {damage}.") from damage
+    kept, detections = _read(source, plan, detector, search=case.faces is None)
+    if case.faces is None:
+        faces = clip_faces(detections, numbers, fill_gap)
+    else:
+        faces = given_faces(case.faces, numbers, fill_gap)
+    size = frame_size(kept[plan.shown[0]])
+    crops = look(trained, plan, lambda frame, shrink: decoded(kept[frame], shrink), size, faces, case.person)
     features, found = encode(trained, [crops])
     decision = decide(trained, features, found)
     k = int(decision.probability[0].argmax())

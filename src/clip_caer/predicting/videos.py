@@ -16,6 +16,7 @@ from clip_caer.predicting.source import Source, open_source, short_names
 from clip_caer.predicting.windows import Span
 from clip_caer.showing.annotate import annotated, boxes_by_frame
 from clip_caer.showing.anonymise import REACH, load_hider, stream_without_faces
+from clip_caer.showing.clock import repeated, steady_clock
 from clip_caer.showing.course import named, span
 from clip_caer.showing.h264 import write_h264
 from clip_caer.showing.timeline import timeline_figure
@@ -104,7 +105,8 @@ def draw_pictures(source: Source, prediction: Prediction, trained: Trained, stem
             shown = stream_without_faces(shown, load_hider(trained), known, reach=round(REACH * source.rate))
         frames = annotated(shown, source, prediction, trained.classes, fill_gap)
         progress = tqdm(frames, desc=f"{stem.name}.annotated.mp4", unit="frame", total=len(source.names))
-        write_h264(progress, stem.with_name(f"{stem.name}.annotated.mp4"), source.rate, source.ffmpeg)
+        rate, ticks = steady_clock(source)
+        write_h264(repeated(progress, ticks), stem.with_name(f"{stem.name}.annotated.mp4"), rate, source.ffmpeg)
     if pictures.timeline:
         figure = timeline_figure(prediction.table, trained.classes, stem.name)
         save(figure, stem.with_name(f"{stem.name}.timeline.png"))

@@ -34,12 +34,21 @@ def parse_span(text: str | None) -> Span | None:
     return Span(float(match[1]), match[2] or "s")
 
 
+def check_spans(length: Span | None, step: Span | None) -> None:
+    """Raise UserError for a step without a window."""
+    if step and length is None:
+        raise UserError("A step needs a window. Say how long one is, as in --window 4s, or leave the step out.")
+
+
 def make_windows(n_frames: int, times: Sequence[float] | None, length: Span | None, step: Span | None) -> list[Window]:
     """Windows of `length` that begin every `step` (half a window if None); the last one ends with the video.
 
+    A step that is longer than a window leaves gaps, but never one at the end: where the next window would reach the end
+    or lie beyond it, the last one begins as much earlier as it has to.
     times: of the frames, in seconds. length: None for one window over the whole video.
-    Raises UserError for seconds where there are no times, as with a folder of pictures.
+    Raises UserError for a step without a length, and for seconds where there are no times: a folder of pictures.
     """
+    check_spans(length, step)
     if length is None:
         return [Window(0, n_frames)]
     step = step or Span(length.amount / 2, length.unit)
@@ -48,17 +57,19 @@ def make_windows(n_frames: int, times: Sequence[float] | None, length: Span | No
     windows, start = [], 0
     while not windows or windows[-1].stop < n_frames:
         stop = _after(start, length, n_frames, times)
-        if stop >= n_frames and windows:
+        if stop == n_frames and windows:
             start = _before(n_frames, length, times)
-        windows.append(Window(start, min(stop, n_frames)))
-        start = max(_after(start, step, n_frames, times), start + 1)
+        windows.append(Window(start, stop))
+        start = _after(start, step, n_frames, times)
     return windows
 
 
 def _after(start: int, span: Span, n_frames: int, times: Sequence[float] | None) -> int:
-    """The first frame that is `span` or more after `start`."""
+    """The first frame that is `span` or more after `start`; `n_frames`, the end, if there is none."""
+    if start >= n_frames:
+        return n_frames
     if span.unit == "f":
-        return start + max(1, int(span.amount))
+        return min(start + max(1, int(span.amount)), n_frames)
     return max(start + 1, bisect_left(times, times[start] + span.amount - _CLOSE))
 
 

@@ -78,10 +78,10 @@ def subject_kfold(clips: pl.DataFrame, folds: int, seed: int, repeats: int = 1) 
     Each repeat deals anew, with the next seed.
     """
     if (students := clips["subject"].n_unique()) < folds:
-        raise UserError(
-            f"{students} student(s) cannot be dealt into {folds} folds without sharing one. "
-            "Lower protocols.subject_kfold.folds, or bring more students."
+        cure = (
+            "Lower protocols.subject_kfold.folds, or bring more students." if students > 3 else "Bring more students."
         )
+        raise UserError(f"{students} student(s) cannot be dealt into {folds} folds without sharing one. {cure}")
     roles = []
     for of_repeat in range(seed, seed + repeats):
         for rest, test in _folds(clips, folds, of_repeat):

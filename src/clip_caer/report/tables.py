@@ -17,6 +17,7 @@ from clip_caer.comparison.wording import (
     points,
 )
 from clip_caer.protocol.splits import ROLES, protocol_of
+from clip_caer.statistics.calibration import HOTTEST
 
 LOSSES = {"nll": "NLL", "brier": "Brier", "soft_nll": "NLL to votes", "soft_brier": "Brier to votes"}
 STRATA = {"class": "class", "setting": "setting", "face_rate": "frames with a found face", "frames": "frames"}
@@ -133,7 +134,7 @@ def calibration_table(calibration: pl.DataFrame, names: Mapping[str, str], name:
     rows = [
         [
             names[row["model"]],
-            f"{row['temperature']:.2f}",
+            _temperature(row["temperature"]),
             f"{percent(row['ece_before'])} → {percent(row['ece_after'])}",
             *(f"{_number(row[f'{key}_before'])} → {_number(row[f'{key}_after'])}" for key in losses),
         ]
@@ -183,6 +184,13 @@ def _range(numbers: Sequence[int]) -> str:
 
 def _spread(numbers: pl.Series) -> str:
     return f"median {numbers.median():g}, from {numbers.min():,} to {numbers.max():,}"
+
+
+def _temperature(value: float) -> str:
+    """An end of the range that was searched is no fit."""
+    if 1.01 / HOTTEST < value < HOTTEST / 1.01:
+        return f"{value:.2f}"
+    return f"≥ {HOTTEST:g}" if value > 1 else f"≤ {1 / HOTTEST:g}"
 
 
 def _number(value: float | None) -> str:

@@ -95,7 +95,7 @@ def pack(folder: Path, device: str = "cpu") -> Packed:
 def _read(folder: Path) -> tuple[dict, dict]:
     """Settings and record of a run, after a check that they belong together."""
     if not (folder / "weights.safetensors").exists():
-        runs = sorted(path.parent.name for path in folder.glob("**/weights.safetensors"))[:20]
+        runs = sorted(str(path.parent) for path in folder.glob("**/weights.safetensors"))[:20]
         hint = f" Its runs are {', '.join(runs)}." if runs else ""
         raise UserError(f"{folder}: there are no trained weights in this folder.{hint}")
     made_with, record = read_settings(folder), read_json(folder / "train.run.json", _OF_RECORD)

@@ -32,7 +32,8 @@ def read_settings(run: Path) -> dict[str, Any]:
     if not path.exists():
         raise UserError(
             f"{run}: this is no run that can be used: {path} is missing. Expected a folder "
-            "results/runs/ABLATION/SPLIT/seed-N of a finished experiment; start snakemake again to complete it."
+            "results/runs/ABLATION/SPLIT/seed-N of a finished experiment; comparators and controls have none. "
+            "If it is an ablation's, start snakemake again to complete it."
         )
     made_with = _moved(read_json(path, _KEYS), lambda place: os.path.normpath(path.parent / place))
     problems = []
