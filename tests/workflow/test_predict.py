@@ -175,11 +175,18 @@ def test_a_folder_of_videos_goes_through_the_workflow(drawn, evaluated, held_out
     assert experiment.plan("predict").rules == set(), "it is done"
     assert "predict_videos" in experiment.plan("predict", predict={"students": "all"}).rules
 
+    (experiment.folder / "new/broken.mp4").write_bytes(b"no video")
+    assert "new/broken.mp4 could not be used: " in experiment.run("predict").output
+
 
 def test_a_prediction_without_a_run_is_refused_before_any_work(drawn, tmp_path):
     experiment = drawn.copy(tmp_path / "copy")
     experiment.configure(predict={"videos": "results/demo"})
     assert "predict.run: name the run" in experiment.fail("-n").output
+    experiment.configure(predict={"run": "fused/official/seed-9"})
+    assert "predict.run: there is no fused/official/seed-9" in experiment.fail("-n").output
+    experiment.configure(predict={"run": "fused/official/seed-1", "step": "2s"})
+    assert "A step needs a window" in experiment.fail("-n").output
 
 
 def test_the_report_can_have_a_gallery(drawn, tmp_path):

@@ -30,6 +30,7 @@ from clip_caer.files import sha256_file
 from clip_caer.fingerprints import code_digest, fingerprint
 from clip_caer.interruptions import claim, clear_unfinished
 from clip_caer.predicting.source import find_videos, short_names
+from clip_caer.predicting.windows import check_spans, parse_span
 from clip_caer.protocol.splits import protocol_of, split_names
 from clip_caer.learning.texts import class_texts
 from clip_caer.tracking.address import without_secrets

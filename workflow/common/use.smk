@@ -44,6 +44,7 @@ def run_to_predict():
     run = config["predict"]["run"]
     if not run:
         raise UserError("predict.run: name the run that is to predict: ABLATION/SPLIT/seed-N, or a file.")
+    check_spans(*(parse_span(config["predict"][length]) for length in ("window", "step")))
     if not own_run(run) and not Path(locate(run)).exists():
         raise UserError(
             f"predict.run: there is no {run}; expected ABLATION/SPLIT/seed-N of this experiment, or a file."
