@@ -122,6 +122,15 @@ def test_never_wrong_is_not_certain():
     assert rows["uar"]["low"] == pytest.approx(rows["uar"]["high"]), "a third by construction, whoever the students are"
 
 
+def test_a_seed_that_is_always_right_and_one_that_never_is_are_not_certain_of_a_half():
+    table = predictions([1.0] * 8, seeds=2).with_columns(
+        predicted=pl.when(pl.col("seed") == 0).then(pl.lit("a")).otherwise("label")
+    )
+    row = by_metric(interval_table(table, CLASSES, resamples=50))["recall/b"]
+    reach = 1 - 0.025 ** (1 / 8)
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((0.5, 0.5 - reach / 2, 0.5 + reach / 2))
+
+
 def test_few_students_who_are_always_or_never_right_leave_uar_uncertain():
     """No resample differs from another, and yet three students of each class are three students."""
     never_c = predictions([1.0] * 3).with_columns(

@@ -74,11 +74,10 @@ def intervals(
     students, values = effective_students(clips, classes), scores(confusions.sum(1), classes)
     found = {}
     for metric, of_replicates in values.items():
-        value = float(of_replicates.mean())
-        if 0 < value < 1:
+        if ((of_replicates > 0) & (of_replicates < 1)).any():
             found[metric] = _between(resampled[metric].mean(1), students[metric])
         else:
-            found[metric] = _at_the_end(metric, value, students)
+            found[metric] = _at_the_ends(metric, of_replicates, students)
     if _in_classes(clips).min() < FEW_STUDENTS and np.count_nonzero(confusions.sum((0, 1, 2))) > 1:
         found["uar"] = _as_wide_as_recalls(found, {metric: float(of.mean()) for metric, of in values.items()})
     return found
@@ -167,12 +166,15 @@ def _as_wide_as_recalls(found: dict[str, tuple[float, float]], values: dict[str,
     return float(max(0, min(low, values["uar"] - below))), float(min(1, max(high, values["uar"] + above)))
 
 
-def _at_the_end(metric: str, value: float, students: dict[str, float]) -> tuple[float, float]:
-    """The interval of a score of 0 or 1, where all resamples are alike: the exact binomial one, a student a trial.
+def _at_the_ends(metric: str, of_replicates: np.ndarray, students: dict[str, float]) -> tuple[float, float]:
+    """The interval of a score that is 0 or 1 in each replicate, where all resamples are alike.
 
-    UAR could be as far off as its class with the fewest students makes it. NaN for the recall of a class without clips.
+    It is the mean of the exact binomial ones, a student a trial. UAR could be as far off as its class with the fewest
+    students makes it. NaN for the recall of a class without clips.
     """
     of_recalls = [of for name, of in students.items() if name.startswith("recall/")]
     trials, parts = (np.nanmin(of_recalls), np.isfinite(of_recalls).sum()) if metric == "uar" else (students[metric], 1)
-    reach = float((1 - ((1 - LEVEL) / 2) ** (1 / trials)) / parts)
-    return (0.0, reach) if value == 0 else (value - reach, value)
+    reach = (1 - ((1 - LEVEL) / 2) ** (1 / trials)) / parts
+    never = of_replicates == 0
+    low, high = np.where(never, 0, of_replicates - reach), np.where(never, reach, of_replicates)
+    return float(low.mean()), float(high.mean())
