@@ -105,7 +105,7 @@ def test_a_number_out_of_range_is_told(arguments, capsys):
     ],
 )
 def test_the_command_that_serves_a_model_shows_no_password(uri, told, capsys, monkeypatch):
-    from clip_caer.trained import logged
+    from clip_caer.serving import logged
 
     monkeypatch.setattr(logged, "log_model", lambda run, uri, register: "models:/m-1")
     assert main(["log-model", __file__, "--uri", uri]) == 0

@@ -13,8 +13,8 @@ from clip_caer.pictures.video import Damaged
 from clip_caer.predicting.attribution import decide, shapley, shares
 from clip_caer.predicting.predict import predict_video
 from clip_caer.predicting.source import Source, find_videos, open_source, short_names
-from clip_caer.predicting.videos import Pictures, as_text, predict_videos
 from clip_caer.predicting.windows import Span, make_windows, parse_span
+from clip_caer.showing.videos import Pictures, as_text, predict_videos
 from clip_caer.trained.model import Trained
 from clips import FFMPEG, draw_frames, write_pictures, write_video
 from packed_model import detector_weights, draw_student, zero_shot

@@ -110,7 +110,7 @@ LEFT_OUT = "select=not(eq(mod(n\\,5)\\,3))"
     ],
 )
 def test_the_copy_shows_each_frame_when_the_source_does(tmp_path, trained, name, tick, filters, rate):
-    from clip_caer.predicting.videos import Pictures, draw_pictures
+    from clip_caer.showing.videos import Pictures, draw_pictures
 
     times_of_frames = ("-vf", f"settb={tick},{filters}", "-enc_time_base", tick.replace("/", ":"))
     frames = draw_frames(24)
@@ -241,7 +241,7 @@ def test_a_face_stays_hidden_where_it_is_missed(n_frames):
 
 
 def test_nobody_can_be_found_in_an_anonymised_copy(tmp_path, trained):
-    from clip_caer.predicting.videos import Pictures, draw_pictures
+    from clip_caer.showing.videos import Pictures, draw_pictures
 
     video = write_video(tmp_path / "student.mp4", draw_student(1, "book", frames=8))
     source, detector = open_source(video, FFMPEG), trained.load_detector()

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from clip_caer.files import read_parquet
-from clip_caer.predicting.videos import write_predictions
+from clip_caer.showing.videos import write_predictions
 from job import job
 
 with job(snakemake) as tell:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from clip_caer.device import find_device
 from clip_caer.pictures.video import find_ffmpeg
-from clip_caer.predicting.videos import Pictures, predict_videos, write_predictions
 from clip_caer.predicting.windows import parse_span
+from clip_caer.showing.videos import Pictures, predict_videos, write_predictions
 from clip_caer.trained.run import open_run
 from job import job, recorded
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(args: argparse.Namespace) -> int:
-    from clip_caer.trained.logged import log_model
+    from clip_caer.serving.logged import log_model
 
     uri = args.uri or _own_database(Path(args.run).resolve())
     model = log_model(args.run, uri, args.register)

@@ -67,8 +67,8 @@ def call(args: argparse.Namespace) -> int:
     from clip_caer.device import find_device
     from clip_caer.pictures.video import find_ffmpeg
     from clip_caer.predicting.source import find_videos
-    from clip_caer.predicting.videos import Pictures, as_text, predict_videos, write_predictions
     from clip_caer.predicting.windows import check_spans, parse_span
+    from clip_caer.showing.videos import Pictures, as_text, predict_videos, write_predictions
     from clip_caer.trained.run import open_run
 
     expect_folder(args.output)

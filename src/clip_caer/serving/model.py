@@ -9,8 +9,8 @@ import pandas as pd
 import polars as pl
 
 from clip_caer.pictures.video import find_ffmpeg
-from clip_caer.predicting.videos import predict_videos
 from clip_caer.predicting.windows import parse_span
+from clip_caer.showing.videos import predict_videos
 from clip_caer.trained.run import open_run
 
 

@@ -1,0 +1,1 @@
+"""Trained runs in MLflow: logged there, and served from there."""
