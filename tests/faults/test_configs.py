@@ -133,7 +133,7 @@ def test_a_slip_in_a_key_is_told_with_its_place_and_the_nearest_key(tmp_path_fac
         (("results",), "r{x}", "results: .*No quotes, braces"),
         (("results",), "`id`", "results: .*No quotes, braces"),
         (("results",), "a\nb", "results: .*No quotes, braces"),
-        (("ablations", "a\n"), {"views": ["face"]}, r"ablations: 'a\\n' does not match"),
+        (("ablations", "a\n"), {"views": ["face"]}, r"ablations: 'a\\n' does not fit"),
         (("ablations", 1), {"views": ["face"]}, "ablations: 1; expected string"),
         (("dataset", "label_sets", "fine"), ["a\nb", "c"], r"dataset.label_sets.fine.0: .*control character"),
         (("dataset", "label_sets", None), ["a", "b"], "dataset.label_sets: None; expected string"),

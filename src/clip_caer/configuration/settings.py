@@ -130,6 +130,8 @@ def _explain(error: ValidationError, places: Places) -> str:
         told = f"{_shown(error.instance)}; expected {types if isinstance(types, str) else ' or '.join(types)}"
     elif error.validator == "required":
         told = f"{error.message.removesuffix(' is a required property')} is missing"
+    elif error.validator in ("anyOf", "pattern"):
+        told = f"{_shown(error.instance)} does not fit. {error.schema.get('description', '')}".strip()
     else:
         told = f"{error.message[:300]}. {error.schema.get('description', '')}".strip()
     place = next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)
