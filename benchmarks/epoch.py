@@ -11,6 +11,7 @@ many at a time as there are cores, as Snakemake starts them.
 import math
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,10 +41,10 @@ def packages() -> dict[str, str]:
     return versions("torch", "open_clip_torch")
 
 
-def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
+def measure(work: Path, quick: bool, device: str) -> Iterator[dict[str, Any]]:
     model = TINY if quick else write_clip(work / "clip")
     counts = [[8] * 5, [4] * 5] if quick else [TRAIN, VAL]
-    original, found = original_step(model, work, quick, device), []
+    original = original_step(model, work, quick, device)
     for changes in (ORIGINAL, {}):
         settings = run_settings(VIEWS, epochs=1, **changes)
         batch = settings["train"]["batch"]
@@ -58,9 +59,8 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
             model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights",
         )
         times = round(one["ratio"] * math.ceil(sum(counts[0]) / ORIGINAL["batch"]), 1)
-        print(f"  {times:,.0f} times as fast as the original's epoch", flush=True)
-        found.append({**one, "times_as_fast": times, **({} if quick else {"goal_times_as_fast": GOALS[batch]})})
-    return [*found, all_runs(model, counts, device)]
+        yield {**one, "times_as_fast": times, **({} if quick else {"goal_times_as_fast": GOALS[batch]})}
+    yield all_runs(model, counts, device)
 
 
 def cached_epoch(model: str, settings: dict, counts: list, device: str):

@@ -5,6 +5,7 @@ Both decode with one thread, as jobs do, of which one runs on each core.
 
 import re
 import subprocess
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,27 +23,23 @@ def packages() -> dict[str, str]:
     return {"ffmpeg": re.search(r"version n?([\w.]+)", told)[1]}
 
 
-def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
+def measure(work: Path, quick: bool, device: str) -> Iterator[dict[str, Any]]:
     ffmpeg_path, fresh = find_ffmpeg("bundled"), count()
     decode = [ffmpeg_path, "-v", "error", "-nostdin", "-threads", "1", "-i"]
-    comparisons = []
     for width, height, n_frames in [(320, 240, 24)] if quick else [(640, 480, 500), (1920, 1080, 250)]:
         video = write_video(work / f"{height}.mp4", width, height, n_frames, ffmpeg_path)
         for kept in (None, 16):
             numbers = kept and frame_numbers(n_frames, kept)
-            comparisons.append(
-                compare(
-                    f"{kept or 'all'} frames of a video, {width}x{height}",
-                    lambda video=video: subprocess.run([*decode, video, "-f", "null", "-"], check=True),
-                    lambda video=video, numbers=numbers: extract_clip(
-                        video, work / f"frames {next(fresh)}", numbers, ffmpeg_path
-                    ),
-                    2 if quick else 7,
-                    n_frames,
-                    "frames decoded",
-                    limit_is="ffmpeg -threads 1 -f null",
-                    goal=GOAL,
-                    megabytes=round(video.stat().st_size / 1e6, 2),
-                )
+            yield compare(
+                f"{kept or 'all'} frames of a video, {width}x{height}",
+                lambda video=video: subprocess.run([*decode, video, "-f", "null", "-"], check=True),
+                lambda video=video, numbers=numbers: extract_clip(
+                    video, work / f"frames {next(fresh)}", numbers, ffmpeg_path
+                ),
+                2 if quick else 7,
+                n_frames,
+                "frames decoded",
+                limit_is="ffmpeg -threads 1 -f null",
+                goal=GOAL,
+                megabytes=round(video.stat().st_size / 1e6, 2),
             )
-    return comparisons

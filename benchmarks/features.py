@@ -1,5 +1,6 @@
 """Features: pictures, or cached crops, to CLIP features, against the bare encoder on tensors that are ready."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ def packages() -> dict[str, str]:
     return versions("torch", "open_clip_torch")
 
 
-def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
+def measure(work: Path, quick: bool, device: str) -> Iterator[dict[str, Any]]:
     config = read_preset("raer")
-    model, comparisons = TINY if quick else write_clip(work / "clip"), []
+    model = TINY if quick else write_clip(work / "clip")
     gpu = device == "cuda"
     n_clips, n_frames, batch = (80, 31, 512) if gpu else (2, 6, 64) if quick else (2, 16, 64)
     cases = [("bf16", 640, 480, True), ("bf16", 640, 480, False), ("bf16", 1920, 1080, False)]
@@ -40,24 +41,21 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
         if cached:
             load = _cached(shard, load, encoder.image_size, work / "crops.safetensors")
         ready = _ready(shard, load, encoder, batch)
-        comparisons.append(
-            compare(
-                f"{precision}, from {'cached crops' if cached else f'JPEG pictures, {width}x{height}'}",
-                lambda encoder=encoder, ready=ready: _encode(encoder, ready),
-                lambda shard=shard, load=load, encoder=encoder: encode_clips(
-                    shard.contents, load, encoder, batch, readers=GPU_READERS if gpu else 1
-                ),
-                2 if quick else 3 if gpu else 5,
-                sum(map(len, ready)),
-                "crops",
-                limit_is="the image encoder on ready tensors",
-                goal=GOAL,
-                **({"goal_per_second": GPU_GOAL} if gpu and cached else {}),
-                model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights, 224x224",
-                batch=batch,
-            )
+        yield compare(
+            f"{precision}, from {'cached crops' if cached else f'JPEG pictures, {width}x{height}'}",
+            lambda encoder=encoder, ready=ready: _encode(encoder, ready),
+            lambda shard=shard, load=load, encoder=encoder: encode_clips(
+                shard.contents, load, encoder, batch, readers=GPU_READERS if gpu else 1
+            ),
+            2 if quick else 3 if gpu else 5,
+            sum(map(len, ready)),
+            "crops",
+            limit_is="the image encoder on ready tensors",
+            goal=GOAL,
+            **({"goal_per_second": GPU_GOAL} if gpu and cached else {}),
+            model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights, 224x224",
+            batch=batch,
         )
-    return comparisons
 
 
 def _write_shard(folder: Path, width: int, height: int, n_clips: int, n_frames: int) -> Shard:

@@ -27,7 +27,7 @@ def compare(
     limit(), stage()
     turns = [(_seconds(limit), _seconds(stage)) for _ in range(repeats)]
     wall, cpu = ([of_limit[i] / of_stage[i] for of_limit, of_stage in turns] for i in (0, 1))
-    found = {
+    return {
         "name": name,
         **about,
         "count": count,
@@ -39,24 +39,11 @@ def compare(
         "ratio_spread": [round(min(wall), 4), round(max(wall), 4)],
         "ratio_cpu": round(statistics.median(cpu), 4),
     }
-    tell(found)
-    return found
 
 
 def time_alone(name: str, stage: Callable[[], Any], repeats: int, **about: Any) -> dict[str, Any]:
     """How long something takes that has no limit to be held against."""
-    found = {"name": name, **about, "repeats": repeats, "stage": _summary([_seconds(stage) for _ in range(repeats)], 1)}
-    tell(found)
-    return found
-
-
-def tell(found: dict[str, Any]) -> None:
-    """Print a line of what was measured, as soon as it is: a run that is cut short has told so much."""
-    told = [f"{found['name']}: {found['stage']['seconds']:.2f} s"]
-    if "unit" in found:
-        told.append(f"{found['stage']['per_second']:,.0f} {found['unit']} a second")
-    told += [f"{key.replace('_', ' ')} {found[key]}" for key in found if key.startswith(("ratio", "times", "goal"))]
-    print(f"  {', '.join(told)}", flush=True)
+    return {"name": name, **about, "repeats": repeats, "stage": _summary([_seconds(stage) for _ in range(repeats)], 1)}
 
 
 def _seconds(call: Callable[[], Any]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,19 @@ def packages() -> dict[str, str]:
     return versions("snakemake")
 
 
-def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
+def measure(work: Path, quick: bool, device: str) -> Iterator[dict[str, Any]]:
     repeats = 1 if quick else 5
     for folder in ("data/raer-sized/RAER", "data/raer-sized/clip"):  # empty: they are not looked into before the index
         (work / folder).mkdir(parents=True)
-    found = [
-        time_alone(f"planning {config}", _snakemake(work, config, "-n"), repeats, goal_seconds=GOALS["plan"])
-        for config in ("config.yaml", "workflow/presets/raer-sized.yaml")
-    ]
+    for config in ("config.yaml", "workflow/presets/raer-sized.yaml"):
+        yield time_alone(f"planning {config}", _snakemake(work, config, "-n"), repeats, goal_seconds=GOALS["plan"])
     if quick:
-        return found
+        return
     demo = merge(yaml.safe_load((ROOT / "config.yaml").read_text()), SMALL)
     (work / "small.yaml").write_text(yaml.safe_dump(demo))
     run = _snakemake(work, str(work / "small.yaml"))
     run()
-    return [*found, time_alone("nothing to do, a small demo", run, repeats, goal_seconds=GOALS["nothing"])]
+    yield time_alone("nothing to do, a small demo", run, repeats, goal_seconds=GOALS["nothing"])
 
 
 def _snakemake(folder: Path, config: str, *options: str):

@@ -24,12 +24,24 @@ def main(stages: Sequence[str], quick: bool, to: Path) -> None:
     for name in stages:
         stage = import_module(name)
         about = conditions(stage.packages(), device, quick)
+        found = []
         with tempfile.TemporaryDirectory() as work:
-            found = stage.measure(Path(work), quick, device)
+            for one in stage.measure(Path(work), quick, device):
+                print(f"  {tell(one)}", flush=True)  # at once: a run that is cut short has told so much
+                found.append(one)
         about["load_average_after"] = [round(load, 2) for load in os.getloadavg()]
         path = to / file_name(name, device, stage.packages())
         write_json({"stage": name, "about": stage.__doc__.strip(), "conditions": about, "measured": found}, path)
         print(f"{path}\n")
+
+
+def tell(one: dict) -> str:
+    """One line of what was measured."""
+    told = [f"{one['name']}: {one['stage']['seconds']:.2f} s"]
+    if "unit" in one:
+        told.append(f"{one['stage']['per_second']:,.0f} {one['unit']} a second")
+    told += [f"{key.replace('_', ' ')} {one[key]}" for key in one if key.startswith(("ratio", "times", "goal"))]
+    return ", ".join(told)
 
 
 if __name__ == "__main__":

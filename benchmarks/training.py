@@ -4,6 +4,7 @@ The products are those that one real step asks torch for, forward and backward, 
 same tensors: every mm, addmm, bmm and attention kernel, and nothing between them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ class Products(TorchDispatchMode):
             operator(*args, **kwargs)
 
 
-def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
-    model, comparisons = TINY if quick else write_clip(work / "clip"), []
+def measure(work: Path, quick: bool, device: str) -> Iterator[dict[str, Any]]:
+    model = TINY if quick else write_clip(work / "clip")
     for train in ({"batch": 8, "optimizer": "sgd", "weight_decay": 1e-4}, {}):
         settings = run_settings(["face", "context"], **train)
         batch = settings["train"]["batch"]
@@ -62,16 +63,13 @@ def measure(work: Path, quick: bool, device: str) -> list[dict[str, Any]]:
 
         with Products() as products:
             step()
-        comparisons.append(
-            compare(
-                f"a step of {batch} clips, {settings['train']['optimizer']}",
-                products.repeat,
-                step,
-                3 if quick else 21,
-                batch,
-                "clips",
-                limit_is=f"its {len(products.asked)} matrix products",
-                model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights",
-            )
+        yield compare(
+            f"a step of {batch} clips, {settings['train']['optimizer']}",
+            products.repeat,
+            step,
+            3 if quick else 21,
+            batch,
+            "clips",
+            limit_is=f"its {len(products.asked)} matrix products",
+            model="the demo's tiny CLIP" if quick else "ViT-B/32 of random weights",
         )
-    return comparisons

@@ -136,8 +136,8 @@ def test_two_videos_with_one_name_but_for_the_suffix_are_told(tmp_path):
         (tmp_path / name).touch()
     sheet = write_sheet(tmp_path, "a.mkv,fatigue,S1", "a.mp4,fatigue,S1", "a.mp4,fatigue,S1")
     told = complaint(sheet)
-    assert "line 3: duplicate clip 'a'; it is in line 2 already, with another suffix" in told
-    assert "line 4: duplicate clip 'a'; it is in line 2 already, with another suffix" in told
+    assert "line 3: duplicate clip 'a'; it is in line 2 already, there a.mkv: a suffix is no part of" in told
+    assert "line 4: duplicate clip 'a'; it is in line 2 already, there a.mkv: a suffix is no part of" in told
 
 
 def test_every_problem_is_told_with_its_line(tmp_path):

@@ -80,8 +80,10 @@ def test_texts_without_context_tokens_are_not_differentiated(clip, tokenizer):
     learner = PromptLearner(clip, tokenizer, TEXTS, 0, True, "end").train()
     learner.hold()
     assert learner.held[0].grad_fn is None
+    held = learner.held
     learner().sum().backward()
     learner.learn(1)
+    assert learner.held is held, "nothing learns, so the texts need not be encoded again"
 
 
 def test_a_text_that_does_not_fit_is_told(clip, tokenizer):

@@ -5,6 +5,9 @@ import signal
 import subprocess
 import time
 
+import polars as pl
+
+from clips import draw_frames, write_video
 from experiments import BIN
 
 FIRST, SECOND = (f"results/runs/tuned/official/seed-{seed}" for seed in (1, 2))
@@ -34,6 +37,7 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_weights(ex
     killed.wait()
     assert done.exists() and unfinished.exists()
     assert not (experiment.folder / SECOND / "weights.safetensors").exists()
+    changed = experiment.copy(tmp_path / "changed")
 
     experiment.run("--unlock")
     experiment.run(f"{FIRST}/weights.safetensors")
@@ -41,6 +45,14 @@ def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_weights(ex
         for name in ("weights.safetensors", "history.parquet"):
             assert (experiment.folder / run / name).read_bytes() == (undisturbed.folder / run / name).read_bytes()
     assert not done.exists() and not unfinished.exists()
+
+    # What was kept of other pixels is not gone on with.
+    write_video(changed.folder / "data/room 1/1.mp4", draw_frames(9, seed=99))
+    changed.run("--unlock")
+    changed.run(f"{FIRST}/weights.safetensors")
+    for run in (FIRST, SECOND):
+        anew, before = (pl.read_parquet(of.folder / run / "history.parquet").row(0) for of in (changed, undisturbed))
+        assert anew != before
 
     # Models whose crops are the same share them, whatever else their encoders do.
     plain = tuned | {"encoder": {"normalise": "none"}}

@@ -12,7 +12,7 @@ from clip_caer.tracking.records import Record, recording
 
 
 @contextmanager
-def job(snakemake) -> Iterator[Callable[[str], None]]:
+def job(snakemake) -> Iterator[Callable[[object], None]]:
     """Print into the rule's log; end with a UserError's own words, in the log and on the terminal.
 
     Gives a function that tells the user something there.

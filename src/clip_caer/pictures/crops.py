@@ -1,8 +1,8 @@
 """What each view sees of a frame: the face, and the person or the whole picture around it.
 
 Boxes are (x0, y0, x1, y1) in pixels and may reach over the edge of the picture, as those of RAER do. Pictures are uint8
-[H, W, 3] RGB, crops uint8 [size, size, 3]. Resizing is antialiased; bicubic, as in
-CLIP's own preprocessing, unless bilinear is asked for.
+[H, W, 3] RGB, crops uint8 [size, size, 3]. Resizing is antialiased: bicubic, as in CLIP's own
+preprocessing, unless bilinear is asked for.
 """
 
 from collections.abc import Sequence
