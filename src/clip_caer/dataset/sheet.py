@@ -38,14 +38,10 @@ def read_sheet(path: Path, labels: Labels) -> Dataset:
         row = dict.fromkeys(_COLUMNS, "") | dict(zip(lines[0][1], cells, strict=True))
         clip = _read_clip(row, path.parent, labels, complain)
         if clip["clip_id"] in clips:
-            other = clips[clip["clip_id"]]["source"]
-            complain(
-                f"duplicate clip {clip['clip_id']!r}; it is in line {first[clip['clip_id']]} already"
-                + (
-                    f", there {other}: a suffix is no part of a clip's id, nor is ..; rename one"
-                    * (clip["source"] != other)
-                )
-            )
+            told = f"duplicate clip {clip['clip_id']!r}; it is in line {first[clip['clip_id']]} already"
+            if (other := clips[clip["clip_id"]]["source"]) != clip["source"]:
+                told += f", there {other}: a suffix is no part of a clip's id, nor is ..; rename one"
+            complain(told)
         elif clip["clip_id"]:
             clips[clip["clip_id"]], first[clip["clip_id"]] = clip, line
     for clip_id in clips:
